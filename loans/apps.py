@@ -1,0 +1,19 @@
+"""The application: exact sums for SQLite, and the start-up checks."""
+
+from django.apps import AppConfig
+from django.db.backends.signals import connection_created
+
+
+class LoansConfig(AppConfig):
+    """Registered as `loans`."""
+
+    name = "loans"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Give each new SQLite connection the exact sum (the backend offers no other hook), and
+        load the checks.
+        """
+        from loans.fields import register_exact_sum
+
+        connection_created.connect(register_exact_sum, dispatch_uid="exact_sum")

@@ -1,0 +1,174 @@
+"""Column types that keep every digit, on SQLite and PostgreSQL alike, sums and order included.
+
+SQLite has no exact decimal type, so a value is kept there as text of fixed width whose order is the
+order of the numbers: a sign digit, then the number in its smallest unit, negative ones as their
+complement. PostgreSQL keeps numeric.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Aggregate
+
+
+def encode(value: Decimal, *, digits: int, places: int) -> str:
+    """Give the sortable text of `value`. Raises ValueError if it does not fit without losing a
+    digit.
+    """
+    units = value.scaleb(places)
+    whole = int(units)
+    if units != whole or abs(whole) >= 10**digits:
+        raise ValueError(f"{value} does not fit {digits - places} digits and {places} places")
+    if whole >= 0:
+        return f"1{whole:0{digits}d}"
+    return f"0{10**digits + whole:0{digits}d}"
+
+
+def decode(text: str, *, places: int) -> Decimal:
+    """Read back what `encode` wrote."""
+    units = int(text[1:])
+    if text[0] == "0":
+        units -= 10 ** (len(text) - 1)
+    return Decimal(units).scaleb(-places)
+
+
+class ExactDecimalField(models.Field):
+    """A Decimal of `integer_digits` before the point and `places` behind it, kept to the last
+    digit.
+
+    Comparisons and ordering work in the database, and sums do with `ExactSum`; arithmetic with
+    F() does not on SQLite.
+    """
+
+    description = "Exact decimal number"
+
+    def __init__(
+        self, *args: Any, integer_digits: int = 22, places: int = 8, **kwargs: Any
+    ) -> None:
+        self.integer_digits = integer_digits
+        self.places = places
+        super().__init__(*args, **kwargs)
+
+    @property
+    def digits(self) -> int:
+        """All digits, before and behind the point."""
+        return self.integer_digits + self.places
+
+    def deconstruct(self) -> tuple[str, str, list, dict]:
+        """Tell migrations how to make this field again."""
+        name, path, args, kwargs = super().deconstruct()
+        kwargs |= {"integer_digits": self.integer_digits, "places": self.places}
+        return name, path, args, kwargs
+
+    def db_type(self, connection: BaseDatabaseWrapper) -> str:
+        """Numeric on PostgreSQL, fixed-width text elsewhere."""
+        if connection.vendor == "postgresql":
+            return f"numeric({self.digits}, {self.places})"
+        return f"varchar({self.digits + 1})"
+
+    def to_python(self, value: Any) -> Decimal | None:
+        """Give a Decimal with exactly the field's places, or None."""
+        if value is None or value == "":
+            return None
+        if isinstance(value, float):
+            raise ValidationError("A float has lost digits already; give a Decimal or text.")
+        try:
+            number = value if isinstance(value, Decimal) else Decimal(str(value))
+        except ArithmeticError as exc:
+            raise ValidationError("Enter a number.") from exc
+        if not number.is_finite():
+            raise ValidationError("Enter a number.")
+        try:
+            return decode(
+                encode(number, digits=self.digits, places=self.places), places=self.places
+            )
+        except ValueError as exc:
+            raise ValidationError(str(exc)) from exc
+
+    def get_prep_value(self, value: Any) -> Decimal | None:
+        """Refuse what would lose a digit."""
+        value = super().get_prep_value(value)
+        if value is None or hasattr(value, "resolve_expression"):
+            return value
+        return self.to_python(value)
+
+    def get_db_prep_value(
+        self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False
+    ) -> Any:
+        """Encode for the engine."""
+        if not prepared:
+            value = self.get_prep_value(value)
+        if value is None or connection.vendor == "postgresql" or not isinstance(value, Decimal):
+            return value
+        return encode(value, digits=self.digits, places=self.places)
+
+    def from_db_value(
+        self, value: Any, expression: Any, connection: BaseDatabaseWrapper
+    ) -> Decimal | None:
+        """Decode from the engine."""
+        if value is None or isinstance(value, Decimal):
+            return value
+        return decode(value, places=self.places)
+
+    def value_to_string(self, obj: models.Model) -> str:
+        """Plain digits, for serialisers."""
+        value = self.value_from_object(obj)
+        return "" if value is None else format(value, "f")
+
+    def formfield(self, **kwargs: Any) -> forms.Field:
+        """A decimal input of the same size."""
+        limits = {"max_digits": self.digits, "decimal_places": self.places}
+        return super().formfield(**({"form_class": forms.DecimalField} | limits | kwargs))
+
+
+class AmountField(ExactDecimalField):
+    """An amount of a currency: 22 digits before the point, 8 places."""
+
+
+class RateField(ExactDecimalField):
+    """A rate as a fraction (0.00055 is 0.055 %): 8 digits before the point, 16 places."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **({"integer_digits": 8, "places": 16} | kwargs))
+
+
+class ExactSum(Aggregate):
+    """SUM over an exact column, exact on both engines; None over no rows."""
+
+    function = "SUM"
+    name = "ExactSum"
+
+    def as_sqlite(self, compiler: Any, connection: BaseDatabaseWrapper, **extra: Any) -> tuple:
+        """Use the aggregate that `register_exact_sum` gave the connection."""
+        return self.as_sql(compiler, connection, function="EXACT_SUM", **extra)
+
+
+class _ExactSumOfText:
+    """SQLite aggregate over encoded texts of one width; the result is encoded with ten digits of
+    room.
+    """
+
+    def __init__(self) -> None:
+        self.units = 0
+        self.width = 0
+
+    def step(self, text: str | None) -> None:
+        if text is None:
+            return
+        self.width = len(text) - 1
+        self.units += int(text[1:]) - (10**self.width if text[0] == "0" else 0)
+
+    def finalize(self) -> str | None:
+        if not self.width:
+            return None
+        return encode(Decimal(self.units), digits=self.width + 10, places=0)
+
+
+def register_exact_sum(connection: BaseDatabaseWrapper, **_: Any) -> None:
+    """Give a new SQLite connection the exact sum."""
+    if connection.vendor == "sqlite":
+        connection.connection.create_aggregate("EXACT_SUM", 1, _ExactSumOfText)

@@ -1,0 +1,69 @@
+"""The tables, one concept a file; import them from here."""
+
+from loans.models.accounts import Account, AccountShare, KeyLight, Person, Preference, Venue
+from loans.models.audit import AuditEvent
+from loans.models.feeds import Feed, Heartbeat, RefusedRow, SiteState
+from loans.models.instructions import (
+    BEFORE_SENDING,
+    FINAL,
+    HAPPENED,
+    NEVER_SENT,
+    OPEN,
+    UNDECIDED,
+    Instruction,
+    InstructionEvent,
+    State,
+)
+from loans.models.markets import (
+    AccountTerms,
+    MarginAccount,
+    MarginSide,
+    Market,
+    RateChange,
+    Side,
+    Terms,
+)
+from loans.models.records import (
+    BorrowRecord,
+    Coverage,
+    CoverageGap,
+    Kind,
+    Observation,
+    RepayRecord,
+)
+
+__all__ = [
+    "BEFORE_SENDING",
+    "FINAL",
+    "HAPPENED",
+    "NEVER_SENT",
+    "OPEN",
+    "UNDECIDED",
+    "Account",
+    "AccountShare",
+    "AccountTerms",
+    "AuditEvent",
+    "BorrowRecord",
+    "Coverage",
+    "CoverageGap",
+    "Feed",
+    "Heartbeat",
+    "Instruction",
+    "InstructionEvent",
+    "KeyLight",
+    "Kind",
+    "MarginAccount",
+    "MarginSide",
+    "Market",
+    "Observation",
+    "Person",
+    "Preference",
+    "RateChange",
+    "RefusedRow",
+    "RepayRecord",
+    "Side",
+    "SiteState",
+    "State",
+    "Terms",
+    "Venue",
+]

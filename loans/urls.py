@@ -1,0 +1,15 @@
+"""The application's URLs, each group one page family: part of the outside contract."""
+
+from django.urls import URLPattern, path
+
+from loans.views import health
+
+app_name = "loans"
+
+# Health: open, and silent on anything private
+health_urls = [
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+]
+
+urlpatterns: list[URLPattern] = [*health_urls]
