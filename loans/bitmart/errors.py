@@ -26,7 +26,7 @@ def plain(text: str, *, hide: Iterable[str] = (), limit: int = DETAIL_LENGTH) ->
 
 
 class BitmartError(Exception):
-    """A call that did not end well; `code` and `http_status` are None unless the exchange sent them."""
+    """A call that did not end well; `code` and `http_status` are None unless they were sent."""
 
     def __init__(
         self, detail: str = "", *, code: int | None = None, http_status: int | None = None

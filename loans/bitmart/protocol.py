@@ -66,7 +66,7 @@ def decode_json(body: bytes, *, limit_bytes: int = READ_LIMIT_BYTES, strict: boo
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What surrounds every answer. `message` is never tested: one code is worded in several ways."""
+    """What surrounds every answer. `message` is never tested: a code has several wordings."""
 
     code: int
     message: str
