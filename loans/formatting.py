@@ -1,0 +1,197 @@
+"""How figures, instants and ages are written for people: exactly, once, and as ready HTML.
+
+Pages with long tables call these while they load their rows, so that templates only print strings.
+Nothing here rounds silently: an amount keeps every place it has, a share of one keeps its places as
+percent. Imports nothing of ours, reads no clock, knows no request.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, tzinfo
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+AMOUNT_PLACES = 8
+PERCENT_PLACES = 6
+UNKNOWN = SafeString('<span class="unknown" title="not known">–</span>')
+EXACT = Context(prec=120, rounding=ROUND_HALF_EVEN)
+
+
+def digits(value: Decimal, *, places: int = AMOUNT_PLACES, grouped: bool = True) -> str:
+    """The number in full with a fixed count of places; more only where the value has more."""
+    own = len(plain(value).partition(".")[2])
+    return format(value, f"{',' if grouped else ''}.{max(places, own)}f")
+
+
+def plain(value: Decimal) -> str:
+    """The number as a person would type it: no grouping, no trailing zeros, never an exponent."""
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _split_zeros(text: str) -> tuple[str, str]:
+    """Text before the trailing zeros, and the zeros (with the point if nothing is left of it)."""
+    if "." not in text:
+        return text, ""
+    head = text.rstrip("0").removesuffix(".")
+    return head, text[len(head) :]
+
+
+def _number(text: str, after: SafeString | str = "") -> SafeString:
+    head, zeros = _split_zeros(text)
+    dimmed = format_html('<span class="z">{}</span>', zeros) if zeros else ""
+    return format_html('<span class="num">{}{}{}</span>', head.replace("-", "−"), dimmed, after)
+
+
+def amount(value: Decimal | None, currency: str = "", *, places: int = AMOUNT_PLACES) -> SafeString:
+    """An amount in full digits, its trailing zeros dimmed, its currency smaller behind it."""
+    if value is None:
+        return UNKNOWN
+    unit = format_html('<span class="cur">{}</span>', currency) if currency else ""
+    return _number(digits(value, places=places), unit)
+
+
+def percent_text(fraction: Decimal, *, places: int = PERCENT_PLACES) -> str:
+    """A fraction as percent without HTML: 0.00055 gives `0.055000 %`. Rounds half to even."""
+    return f"{format(EXACT.multiply(fraction, Decimal(100)), f',.{places}f')} %"
+
+
+def percent(fraction: Decimal | None, *, places: int = PERCENT_PLACES) -> SafeString:
+    """A fraction as percent, trailing zeros dimmed."""
+    if fraction is None:
+        return UNKNOWN
+    text = percent_text(fraction, places=places).removesuffix(" %")
+    return _number(text, format_html('<span class="cur">{}</span>', "%"))
+
+
+def change(fraction: Decimal | None, *, places: int = 1) -> SafeString:
+    """A relative change with its sign: `▲ +3.2 %` (dearer) or `▼ −1.0 %` (cheaper)."""
+    if fraction is None:
+        return UNKNOWN
+    if fraction == 0:
+        return SafeString('<span class="num unknown">0 %</span>')
+    up = fraction > 0
+    text = percent_text(abs(fraction), places=places)
+    return format_html(
+        '<span class="num {}">{} {}{}</span>',
+        "up" if up else "down",
+        "▲" if up else "▼",
+        "+" if up else "−",
+        text,
+    )
+
+
+def duration_words(seconds: int) -> str:
+    """How long, in the largest unit that fits: `now`, `40 s`, `3 min`, `2 h`, `5 d`."""
+    if seconds < 5:
+        return "now"
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min"
+    if seconds < 48 * 3600:
+        return f"{seconds // 3600} h"
+    return f"{seconds // 86400} d"
+
+
+def whole_seconds(later: datetime, earlier: datetime) -> int:
+    """Whole seconds between two aware instants, never below zero."""
+    span = later - earlier
+    return max(0, span.days * 86400 + span.seconds)
+
+
+def utc_text(at: datetime) -> str:
+    """The instant in UTC to the second."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def local_text(at: datetime, zone: tzinfo | None = None, *, milliseconds: bool = False) -> str:
+    """The instant in the person's zone, with the zone's name."""
+    local = at.astimezone(zone or timezone.get_current_timezone())
+    fraction = f".{local.microsecond // 1000:03d}" if milliseconds else ""
+    return f"{local:%Y-%m-%d %H:%M:%S}{fraction} {local:%Z}"
+
+
+def both_zones(at: datetime, zone: tzinfo | None = None) -> str:
+    """Local time, and UTC beside it unless they are the same."""
+    local, utc = local_text(at, zone), utc_text(at)
+    return utc if local == utc else f"{local} ({utc})"
+
+
+def instant(
+    at: datetime | None, *, zone: tzinfo | None = None, milliseconds: bool = False
+) -> SafeString:
+    """An instant in the person's zone; hovering shows it in UTC."""
+    if at is None:
+        return UNKNOWN
+    return format_html(
+        '<time class="num" datetime="{}" title="{}">{}</time>',
+        at.astimezone(UTC).isoformat(timespec="milliseconds"),
+        utc_text(at),
+        local_text(at, zone, milliseconds=milliseconds),
+    )
+
+
+def age_tone(seconds: int, period_seconds: int) -> str:
+    """How worried to be: empty while fresh, `late` past two periods, `stale` past ten."""
+    if seconds > 10 * period_seconds:
+        return "stale"
+    return "late" if seconds > 2 * period_seconds else ""
+
+
+def age(
+    at: datetime | None,
+    *,
+    now: datetime,
+    period_seconds: int = 60,
+    source: str = "",
+    problem: str = "",
+    focusable: bool = False,
+) -> SafeString:
+    """The chip that says how old a figure is; `problem` ("exchange unreachable") joins a late one.
+
+    The page's script keeps it ticking from `data-at`; without script it says what was true when the
+    page was made.
+    """
+    if at is None:
+        return SafeString('<span class="chip age age-stale">never read</span>')
+    seconds = whole_seconds(now, at)
+    tone = age_tone(seconds, period_seconds)
+    words = duration_words(seconds)
+    return format_html(
+        '<time class="chip age{}" datetime="{}" data-at="{}" data-period="{}"{}{} title="{}">{}'
+        "</time>",
+        f" age-{tone}" if tone else "",
+        at.astimezone(UTC).isoformat(timespec="seconds"),
+        whole_seconds(at, datetime(1970, 1, 1, tzinfo=UTC)),
+        period_seconds,
+        format_html(' data-problem="{}"', problem) if problem else "",
+        SafeString(' tabindex="0"') if focusable else "",
+        " · ".join(part for part in (both_zones(at), source) if part),
+        f"{words}, {problem}" if problem and tone else words,
+    )
+
+
+def sparkline(values: Sequence[Decimal], *, label: str, width: int = 80) -> SafeString:
+    """A step line of values in order, drawn in whole pixels; the label says it in words."""
+    if len(values) < 2:
+        return SafeString('<span class="unknown" title="no change known yet">–</span>')
+    height, low, high = 20, min(values), max(values)
+    reach = high - low
+    points = []
+    for index, value in enumerate(values):
+        x = index * (width - 4) // (len(values) - 1) + 1
+        y = height - 2 - int((value - low) * (height - 4) / reach) if reach else height // 2
+        points.append((x, y))
+    path = f"M{points[0][0]} {points[0][1]}" + "".join(f"H{x}V{y}" for x, y in points[1:])
+    return format_html(
+        '<svg class="spark" width="{0}" height="{1}" viewBox="0 0 {0} {1}" role="img"'
+        ' aria-label="{2}"><path d="{3}"/><circle cx="{4}" cy="{5}" r="1.8"/></svg>',
+        width,
+        height,
+        label,
+        path,
+        *points[-1],
+    )

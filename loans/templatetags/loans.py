@@ -1,0 +1,183 @@
+"""Template tags of the pages: icons, figures, ages, chips, and links that keep the query.
+
+Only presentation. Rows of long tables are formatted in `loans.formatting` before the template.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+
+from django import template
+from django.http import QueryDict
+from django.template import Context
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from heroicons.templatetags.heroicons import heroicon_mini, heroicon_outline
+
+from loans import formatting
+
+register = template.Library()
+
+STATES = {
+    "AWAITING_APPROVAL": ("warn", "waits for approval"),
+    "QUEUED": ("busy", "queued"),
+    "CLAIMED": ("busy", "being prepared"),
+    "SENDING": ("busy", "being sent"),
+    "CONFIRMED": ("ok", "confirmed"),
+    "EXECUTED": ("ok", "executed"),
+    "EXECUTED_BY_HAND": ("ok", "executed, settled by hand"),
+    "REJECTED": ("bad", "refused by the exchange"),
+    "NOT_SENT": ("", "not sent"),
+    "NOT_EXECUTED": ("", "not executed"),
+    "NOT_EXECUTED_BY_HAND": ("", "not executed, settled by hand"),
+    "UNKNOWN": ("warn", "outcome unknown"),
+    "NEEDS_HUMAN": ("bad", "needs you"),
+    "CANCELLED": ("", "cancelled"),
+    "EXPIRED": ("", "expired"),
+    "ABORTED": ("", "aborted"),
+}
+LIGHTS = {
+    "green": ("check-circle", "in order"),
+    "red": ("x-circle", "not in order"),
+    "unknown": ("question-mark-circle", "not known"),
+}
+VENUES = {"paper": ("paper", "PAPER"), "bitmart": ("live", "LIVE"), "live": ("live", "LIVE")}
+
+
+@lru_cache(maxsize=256)
+def _svg(name: str, size: int) -> SafeString:
+    draw = heroicon_mini if size <= 20 else heroicon_outline
+    return draw(name, size=size, **{"class": "icon", "aria-hidden": "true"})
+
+
+@register.simple_tag
+def icon(name: str, size: int = 20) -> SafeString:
+    """A heroicon as inline SVG, hidden from screen readers: the word beside it speaks."""
+    return _svg(str(name), size)
+
+
+@register.filter
+def amount(value: Decimal | None, currency: str = "") -> SafeString:
+    """`{{ loan.principal|amount:loan.currency }}`: every digit, trailing zeros dimmed."""
+    return formatting.amount(value, currency)
+
+
+@register.filter
+def percent(fraction: Decimal | None, places: int = formatting.PERCENT_PLACES) -> SafeString:
+    """`{{ rate|percent }}` or `{{ apr|percent:2 }}`: a fraction shown as percent."""
+    return formatting.percent(fraction, places=places)
+
+
+@register.filter
+def change(fraction: Decimal | None) -> SafeString:
+    """`{{ day_change|change }}`: a signed relative change with an arrow."""
+    return formatting.change(fraction)
+
+
+@register.filter
+def local_time(at: datetime | None) -> SafeString:
+    """`{{ loan.at|local_time }}`: the person's zone, UTC on hover."""
+    return formatting.instant(at)
+
+
+@register.filter
+def precise_time(at: datetime | None) -> SafeString:
+    """As `local_time`, to the millisecond."""
+    return formatting.instant(at, milliseconds=True)
+
+
+@register.filter
+def plain(value: Decimal) -> str:
+    """The number as it would be typed into a field."""
+    return formatting.plain(value)
+
+
+@register.simple_tag(takes_context=True)
+def age(
+    context: Context, at: datetime | None, period: int = 60, source: str = "", problem: str = ""
+) -> SafeString:
+    """`{% age terms.as_of 60 "BitMart pairs" %}`: how old the figures above are.
+
+    Takes the page's `now` if the view passed one.
+    """
+    return formatting.age(
+        at,
+        now=context.get("now") or timezone.now(),
+        period_seconds=period,
+        source=source,
+        problem=problem,
+        focusable=True,
+    )
+
+
+@register.simple_tag
+def state_chip(state: str) -> SafeString:
+    """An instruction's state as a word with its colour."""
+    tone, words = STATES.get(str(state), ("", str(state).replace("_", " ").lower()))
+    return format_html('<span class="chip{}">{}</span>', f" chip-{tone}" if tone else "", words)
+
+
+@register.simple_tag
+def venue_chip(venue: str) -> SafeString:
+    """PAPER or LIVE, for a row or a heading."""
+    kind, word = VENUES.get(str(venue), ("live", str(venue).upper()))
+    return format_html('<span class="chip venue venue-{}">{}</span>', kind, word)
+
+
+@register.inclusion_tag("loans/partials/_light.html")
+def light(state: str, label: str, remedy: str = "") -> dict[str, str]:
+    """One light of a key: green, red or unknown, with what to do about it."""
+    symbol, words = LIGHTS.get(state, LIGHTS["unknown"])
+    return {"state": state, "symbol": symbol, "words": words, "label": label, "remedy": remedy}
+
+
+@register.simple_tag(takes_context=True)
+def sort_head(context: Context, field: str, label: str, numeric: bool = False) -> SafeString:
+    """A table head that sorts: `{% sort_head "daily" "Daily" True %}`.
+
+    Reads `sort` from the query (`field` or `-field`), drops `after`, keeps the rest.
+    """
+    request = context["request"]
+    current = context.get("sort", request.GET.get("sort", ""))
+    target = f"-{field}" if current == field else field
+    direction = {field: "ascending", f"-{field}": "descending"}.get(current)
+    return format_html(
+        '<th scope="col"{}{}><a href="{}">{}</a></th>',
+        SafeString(' class="n"') if numeric else "",
+        format_html(' aria-sort="{}"', direction) if direction else "",
+        _query(request.GET, sort=target, after=None),
+        label,
+    )
+
+
+@register.simple_tag(takes_context=True)
+def query(context: Context, **changes: object) -> str:
+    """The page's query with some fields changed; None removes one: `{% query side="base" %}`."""
+    return _query(context["request"].GET, **changes)
+
+
+def _query(current: QueryDict, **changes: object) -> str:
+    fields = current.copy()
+    for name, value in changes.items():
+        fields.pop(name, None)
+        if value not in (None, ""):
+            fields[name] = str(value)
+    return f"?{fields.urlencode()}"
+
+
+@register.simple_tag
+def limit_bar(share_percent: int, mark_percent: int | None = None, label: str = "") -> SafeString:
+    """A bar that is `share_percent` full, with an optional mark on it."""
+    share = max(0, min(100, share_percent))
+    mark = (
+        format_html('<rect class="mark" x="{}%" width="2" height="8"/>', min(99, mark_percent))
+        if mark_percent is not None
+        else ""
+    )
+    return format_html(
+        '<svg class="bar" role="img" aria-label="{}"><rect width="{}%" height="8"/>{}</svg>',
+        label or f"{share} %",
+        share,
+        mark,
+    )

@@ -1,0 +1,90 @@
+/* The small things: amount buttons, copying, forms that apply themselves, and what htmx cannot say alone. */
+(function () {
+  "use strict";
+  const live = document.getElementById("live");
+  const offline = document.getElementById("offline");
+
+  for (const element of document.querySelectorAll("[data-needs-script]")) element.hidden = false;
+
+  const say = (text) => {
+    live.textContent = "";
+    setTimeout(() => (live.textContent = text), 50);
+  };
+
+  /* data-fill="field id" data-value="exact text": the text goes into the field as it stands. */
+  function fill(button) {
+    const field = document.getElementById(button.dataset.fill);
+    if (!field) return;
+    field.value = button.dataset.value;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    field.dispatchEvent(new Event("change", { bubbles: true }));
+    field.focus();
+    say(`Amount ${button.dataset.value}`);
+  }
+
+  async function copy(button) {
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      say("Copied");
+    } catch {
+      say("Copying was not possible");
+    }
+  }
+
+  document.addEventListener("click", (event) => {
+    const target = event.target.closest("[data-fill], [data-copy], [data-print]");
+    if (target?.dataset.fill) fill(target);
+    else if (target?.dataset.copy) copy(target);
+    else if (target) window.print();
+    for (const menu of document.querySelectorAll("details.menu[open], .bottombar details[open]")) {
+      if (!menu.contains(event.target)) menu.open = false;
+    }
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const menu of document.querySelectorAll("details.menu[open], .bottombar details[open]")) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+  });
+
+  /* A form marked data-auto sends itself when a choice changes; its button is only for pages without script. */
+  document.addEventListener("change", (event) => {
+    const form = event.target.form;
+    if (form?.matches("[data-auto]") && !form.hasAttribute("hx-get") && event.target.matches("select, [type=checkbox], [type=radio]")) form.requestSubmit();
+  });
+
+  /* A second press of a button that is on its way does nothing. */
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.method !== "post" || form.hasAttribute("hx-post")) return;
+    if (form.dataset.sent) event.preventDefault();
+    form.dataset.sent = "yes";
+  });
+  window.addEventListener("pageshow", () => {
+    for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+  });
+
+  /* The line is down, or the server failed: a calm sentence, and the page stays as it is. */
+  function trouble(text) {
+    offline.querySelector("[data-offline-text]").textContent = text;
+    offline.hidden = false;
+  }
+  document.addEventListener("htmx:sendError", () => trouble("The server cannot be reached. What you see may be old; your typing is kept."));
+  document.addEventListener("htmx:timeout", () => trouble("The server takes long to answer. What you see may be old."));
+  document.addEventListener("htmx:responseError", (event) => {
+    const status = event.detail.xhr.status;
+    if (status === 401 || status === 403) trouble("You are signed out, or may not see this any more. Load the page again.");
+    else trouble(`The server could not do this (${status}). Load the page again to see where things stand.`);
+  });
+  document.addEventListener("htmx:afterOnLoad", (event) => {
+    if (event.detail.xhr.status < 400) offline.hidden = true;
+  });
+
+  /* A fragment that came may say one sentence aloud. */
+  document.addEventListener("htmx:afterSettle", (event) => {
+    const said = event.detail.elt?.querySelector?.("[data-say]")?.dataset.say || event.detail.elt?.dataset?.say;
+    if (said && said !== live.textContent) say(said);
+  });
+})();
