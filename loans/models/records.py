@@ -1,5 +1,7 @@
 """The venue's own records of borrowing and repaying, once each, and all ever seen of them."""
 
+import uuid
+
 from django.db import models
 from django.db.models import Q
 
@@ -17,6 +19,7 @@ class Kind(models.TextChoices):
 class BorrowRecord(models.Model):
     """One loan as the venue lists it. Principal and time never change silently."""
 
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     account = models.ForeignKey(Account, models.PROTECT, related_name="borrow_records")
     record_id = models.CharField(max_length=64)
     symbol = models.CharField(max_length=40)
