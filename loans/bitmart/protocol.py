@@ -11,8 +11,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal, DecimalException
+from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 READ_LIMIT_BYTES = 8 * 1024 * 1024
 MONEY_LIMIT_BYTES = 64 * 1024
@@ -91,6 +95,42 @@ def parse_envelope(
         trace=_text(value.get("trace")),
         data=value.get("data"),
     )
+
+
+def http_date(text: str) -> datetime | None:
+    """Read a `Date` header, which counts whole seconds; None if there is none to trust."""
+    try:
+        moment = parsedate_to_datetime(text)
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else None
+
+
+def validate_base_url(url: str) -> str:
+    """Return a venue's address without its last slash: https, or plain http on this machine only.
+
+    Raises: ValueError.
+    """
+    parts = urlsplit(url.strip())
+    host = parts.hostname or ""
+    if parts.scheme not in ("https", "http") or not host or parts.port == 0:
+        raise ValueError("the address must begin with https:// and name a host")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("the address must not hold a user or a password")
+    if parts.path not in ("", "/") or parts.query or parts.fragment or "?" in url or "#" in url:
+        raise ValueError("the address must end after its host and port")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise ValueError("plain http is for this machine only; use https")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _code(value: object, *, strict: bool) -> int:

@@ -44,11 +44,9 @@ def read_listing(
 ) -> Listing[T]:
     """Read every row of `data[name]` (of `data` itself if `name` is None).
 
-    Raises: Malformed if there is no list: null is not an empty listing.
+    Raises: Malformed if there is no list.
     """
-    items = data.get(name) if name is not None and isinstance(data, Mapping) else data
-    if not isinstance(items, list):
-        raise Malformed(f"no list of {name or 'rows'} in the answer")
+    items = _must_be_list(data.get(name) if name and isinstance(data, Mapping) else data)
     good: list[T] = []
     refused: list[RefusedRow] = []
     for item in items:
@@ -148,6 +146,16 @@ def read_server_time(data: object, *, heard: Heard) -> ServerTime:
         return ServerTime(rows.instant(data, "server_time"), heard)
     except BadRow as exc:
         raise Malformed(str(exc)) from exc
+
+
+def _must_be_list(items: object) -> list[object]:
+    """Return the list that was asked for.
+
+    Raises: Malformed; null is not an empty list.
+    """
+    if not isinstance(items, list):
+        raise Malformed("no list of rows in the answer")
+    return items
 
 
 def _pair_side(row: Row) -> PairSide:

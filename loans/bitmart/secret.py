@@ -49,6 +49,15 @@ class Secret:
         raise TypeError("a secret is not pickled or copied")
 
 
+class SecretWords(tuple[str, ...]):
+    """Plain texts on their way to being blanked; a debugger that prints variables sees none."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return _SHOWN
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """An exchange key. The access key alone reads an account's records, so it is a secret too.
@@ -76,8 +85,8 @@ class Credentials:
         """Make credentials from plain text."""
         return cls(Secret(access_key), Secret(secret), Secret(memo))
 
-    def words(self) -> tuple[str, ...]:
+    def words(self, *more: str) -> SecretWords:
         """The texts to blank wherever the exchange echoes them."""
         long_enough = 4  # A memo of one letter would blank half of every sentence.
-        held = (self.access_key.reveal(), self.secret.reveal(), self.memo.reveal())
-        return tuple(text for text in held if len(text) >= long_enough)
+        held = (self.access_key.reveal(), self.secret.reveal(), self.memo.reveal(), *more)
+        return SecretWords(text for text in held if len(text) >= long_enough)
