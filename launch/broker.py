@@ -5,6 +5,7 @@ directory may use it. A server that a crash left behind is asked to end before a
 data.
 """
 
+import contextlib
 import os
 import platform
 import signal
@@ -66,6 +67,7 @@ def prepare(config: Config) -> list[str]:
         "maxmemory-policy": "noeviction",
         "daemonize": "no",
         "loglevel": "warning",
+        "hz": "2",  # it looks around twice a second instead of ten times; idle costs less
     }
     pairs = [part for name, value in options.items() for part in (f"--{name}", value)]
     return [str(program()), *pairs]
@@ -103,10 +105,8 @@ def _end_leftover(path: Path) -> None:
     if not path.exists() or not answers(path):
         return
     process_id = _process_id(path)
-    try:
+    with contextlib.suppress(OSError):  # it closes the connection instead of answering
         ask(path, "SHUTDOWN")
-    except OSError:
-        pass  # it closes the connection instead of answering
     deadline = time.monotonic() + PATIENCE_SECONDS
     while answers(path):
         if time.monotonic() > deadline and process_id:

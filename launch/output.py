@@ -17,8 +17,9 @@ REMEMBERED_LINES = 15
 class Output:
     """Collects lines by the name of who wrote them."""
 
-    def __init__(self, log_dir: Path) -> None:
+    def __init__(self, log_dir: Path, *, file_only: tuple[str, ...] = ()) -> None:
         make_private(log_dir)
+        self._file_only = file_only
         handler = logging.handlers.RotatingFileHandler(
             log_dir / "marginsite.log",
             maxBytes=FILE_BYTES,
@@ -33,20 +34,24 @@ class Output:
         self._rests: dict[str, bytes] = {}
         self.last_lines: dict[str, deque[str]] = {}
 
-    def feed(self, name: str, data: bytes) -> None:
-        """Take bytes as they come and write the lines that are complete."""
+    def feed(self, name: str, data: bytes) -> list[str]:
+        """Take bytes as they come; write, and give back, the lines that are complete."""
         *lines, rest = (self._rests.get(name, b"") + data).split(b"\n")
         if len(rest) > LONGEST_LINE:
             lines, rest = [*lines, rest], b""
         self._rests[name] = rest
-        for line in lines:
-            self.write(name, line.decode("utf-8", "replace").rstrip())
+        complete = [line.decode("utf-8", "replace").rstrip() for line in lines]
+        for line in complete:
+            self.write(name, line)
+        return complete
 
     def write(self, name: str, line: str) -> None:
         """Write one line."""
         self.last_lines.setdefault(name, deque(maxlen=REMEMBERED_LINES)).append(line)
         text = f"{name:<8}| {line}"
         self._file.info("%s", text)
+        if name in self._file_only:
+            return
         try:
             sys.stdout.write(text + "\n")
             sys.stdout.flush()

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 LONGEST_SOCKET_PATH = 100
+READY_LINE = "ready"  # what a process prints once it works; see `launch.supervisor`
 
 
 def broker_socket(data_dir: Path) -> Path:

@@ -4,6 +4,10 @@ Money has a worker of its own: one process, one task at a time, so that no sync 
 it. Everything else waits for the network most of the time and shares a worker of threads.
 """
 
+import functools
+import http.client
+import socket
+
 from launch import broker
 from launch.config import Config
 from launch.install import PYTHON, child_environment
@@ -13,6 +17,7 @@ MONEY_GRACE_SECONDS = 25.0
 SYNC_GRACE_SECONDS = 8.0
 WEB_GRACE_SECONDS = 10.0
 SYNC_THREADS = 4
+PROBE_SECONDS = 2.0
 
 
 def environment(config: Config) -> dict[str, str]:
@@ -23,20 +28,24 @@ def environment(config: Config) -> dict[str, str]:
 def broker_service(config: Config) -> Service:
     """The embedded broker; it ends after everybody who talks to it."""
     command = broker.prepare(config)
-    return Service("broker", command, environment(config), stop_last=True)
+    ready = functools.partial(broker.answers, config.broker_socket)
+    return Service("broker", command, environment(config), stop_last=True, is_ready=ready)
 
 
 def application_services(config: Config) -> list[Service]:
     """Everything that runs the application's code."""
     variables = environment(config)
+    page = functools.partial(page_answers, config)
     services = [
-        Service("web", _gunicorn(), variables, grace_seconds=WEB_GRACE_SECONDS),
-        Service("money", _money_worker(), variables, grace_seconds=MONEY_GRACE_SECONDS),
-        Service("sync", _sync_worker(), variables, grace_seconds=SYNC_GRACE_SECONDS),
+        Service("web", _gunicorn(), variables, WEB_GRACE_SECONDS, is_ready=page),
+        Service("money", _money_worker(), variables, MONEY_GRACE_SECONDS),
+        Service("sync", _sync_worker(), variables, SYNC_GRACE_SECONDS),
         Service("beat", _beat(config), variables),
     ]
     if config.serves_paper:
-        services.insert(0, Service("paper", _paper(config), variables, stop_last=True))
+        open_port = functools.partial(_accepts, config.paper_port)
+        paper = Service("paper", _paper(config), variables, stop_last=True, is_ready=open_port)
+        services.insert(0, paper)
     return services
 
 
@@ -71,3 +80,26 @@ def _beat(config: Config) -> list[str]:
 
 def _paper(config: Config) -> list[str]:
     return [str(PYTHON), "manage.py", "paper_exchange", "--port", str(config.paper_port)]
+
+
+def _accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=PROBE_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
+def page_answers(config: Config) -> bool:
+    """Whether the sign-in page is really served, not just the port open."""
+    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(  # noqa: S104
+        config.bind_address, config.bind_address
+    )
+    connection = http.client.HTTPConnection(address, config.port, timeout=PROBE_SECONDS)
+    try:
+        connection.request("GET", "/accounts/login/", headers={"Host": f"localhost:{config.port}"})
+        return connection.getresponse().status < http.client.INTERNAL_SERVER_ERROR
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -2,7 +2,6 @@
 
 import fcntl
 import functools
-import http.client
 import os
 import socket
 import subprocess
@@ -20,11 +19,10 @@ from launch.runtime import make_private
 from launch.supervisor import Service, Supervisor
 from launch.watcher import run_guarded
 
-PAGE_PATIENCE_SECONDS = 90.0
-BROKER_PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 90.0
+POLL_SECONDS = 0.1
 FORMER_RUN_PATIENCE_SECONDS = 35.0
 MOST_FAILURES = 3
-PROBE_SECONDS = 2.0
 
 
 def start() -> int:
@@ -132,7 +130,7 @@ def _supervise(
 ) -> int:
     """Run everything until asked to stop; answers the exit code."""
     os.chdir(config.root)
-    output = Output(config.log_dir)
+    output = Output(config.log_dir, file_only=("broker",))
     supervisor = Supervisor(output, register)
     supervisor.listen_to_signals()
     supervisor.stop_when_closed(lifeline)
@@ -154,47 +152,26 @@ def _supervise(
 def _start_everything(supervisor: Supervisor, config: Config) -> None:
     if config.embeds_broker:
         with step("Start the broker"):
-            supervisor.start(services.broker_service(config))
-            ready = functools.partial(broker.answers, config.broker_socket)
-            _wait_for(supervisor, "broker", ready, BROKER_PATIENCE_SECONDS)
+            _start_and_wait(supervisor, [services.broker_service(config)])
     with step("Start workers and web"):
-        for service in services.application_services(config):
-            supervisor.start(service)
-        page = functools.partial(_page_answers, config)
-        _wait_for(supervisor, "web", page, PAGE_PATIENCE_SECONDS)
+        _start_and_wait(supervisor, services.application_services(config))
 
 
-def _wait_for(
-    supervisor: Supervisor, name: str, ready: Callable[[], bool], patience: float
-) -> None:
-    """Serve until it is ready; one that keeps dying, or too long a wait, is a failed start."""
-    deadline = time.monotonic() + patience
-    while not supervisor.stop_requests:
-        if ready():
-            return
-        failing = next((s for s in supervisor.services if s.failures >= MOST_FAILURES), None)
+def _start_and_wait(supervisor: Supervisor, batch: list[Service]) -> None:
+    """Serve until all are ready; one that keeps dying, or too long a wait, is a failed start."""
+    for service in batch:
+        supervisor.start(service)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    waiting = batch
+    while waiting and not supervisor.stop_requests:
+        failing = next((s for s in batch if s.failures >= MOST_FAILURES), None)
         if failing is not None or time.monotonic() > deadline:
-            raise StartError(_why(supervisor, failing, name))
-        supervisor.wait(lambda: False, timeout=0.1)
+            raise StartError(_why(supervisor, failing or waiting[0]))
+        supervisor.wait(lambda: False, timeout=POLL_SECONDS)
+        waiting = [s for s in waiting if not (s.is_ready() if s.is_ready else s.has_said_ready)]
 
 
-def _why(supervisor: Supervisor, failing: Service | None, name: str) -> str:
-    if failing is None:
-        return f"{name} did not get ready in time; the lines above, and the log, say more."
-    last = "\n".join(supervisor.output.last_lines.get(failing.name, []))
-    return f"{failing.name} ended {failing.failures} times. Its last lines:\n{last}"
-
-
-def _page_answers(config: Config) -> bool:
-    """Whether the sign-in page is really served, not just the port open."""
-    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(  # noqa: S104
-        config.bind_address, config.bind_address
-    )
-    connection = http.client.HTTPConnection(address, config.port, timeout=PROBE_SECONDS)
-    try:
-        connection.request("GET", "/accounts/login/", headers={"Host": f"localhost:{config.port}"})
-        return connection.getresponse().status < http.client.INTERNAL_SERVER_ERROR
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+def _why(supervisor: Supervisor, service: Service) -> str:
+    fate = f"ended {service.failures} times" if service.failures else "did not get ready in time"
+    last = "\n".join(supervisor.output.last_lines.get(service.name, ["(it said nothing)"]))
+    return f"{service.name} {fate}. Its last lines:\n{last}"

@@ -12,9 +12,11 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import IO
 
 from launch.output import Output
 from launch.parentage import die_with_parent
+from launch.runtime import READY_LINE
 
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 30.0
@@ -31,7 +33,8 @@ class Service:
     environment: dict[str, str]
     grace_seconds: float = 5.0
     stop_last: bool = False  # others need it to finish their work
-    is_ready: Callable[[], bool] | None = None
+    is_ready: Callable[[], bool] | None = None  # None: it says so itself, with READY_LINE
+    has_said_ready: bool = False
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     failures: int = 0
     started_at: float = 0.0
@@ -86,6 +89,7 @@ class Supervisor:
             self._schedule_restart(service)
             return
         service.process, service.started_at, service.due_at = process, time.monotonic(), None
+        service.has_said_ready = False
         self._register(process.pid, True)
         os.set_blocking(process.stdout.fileno(), False)
         self._selector.register(process.stdout, selectors.EVENT_READ, service)
@@ -148,17 +152,17 @@ class Supervisor:
         except BlockingIOError:
             return
         if data:
-            self.output.feed(service.name, data)
+            lines = self.output.feed(service.name, data)
+            service.has_said_ready = service.has_said_ready or READY_LINE in lines
         else:
-            self._selector.unregister(stream)
+            self._stop_listening(stream)
 
     def _bury(self, service: Service, *, restart: bool) -> None:
         """Take note of a process that ended, and end what it left of its group."""
         process = service.process
         self._collect(service)
         _signal_group(process.pid, signal.SIGKILL)
-        if process.stdout in {key.fileobj for key in self._selector.get_map().values()}:
-            self._selector.unregister(process.stdout)
+        self._stop_listening(process.stdout)
         process.stdout.close()
         self._register(process.pid, False)
         service.process = None
@@ -167,6 +171,10 @@ class Supervisor:
                 service.failures = 0
             self.output.write("start", f"{service.name} {_ending(process.returncode)}")
             self._schedule_restart(service)
+
+    def _stop_listening(self, stream: IO[bytes]) -> None:
+        with contextlib.suppress(KeyError):  # its end was seen before
+            self._selector.unregister(stream)
 
     def _schedule_restart(self, service: Service) -> None:
         delay = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2**service.failures)

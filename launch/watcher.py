@@ -38,10 +38,8 @@ def _inner(
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
 
     def register(group: int, begins: bool) -> None:
-        try:
+        with contextlib.suppress(BrokenPipeError):  # the outer process is dead; we are to stop
             os.write(groups, f"{'+' if begins else '-'}{group}\n".encode())
-        except BrokenPipeError:
-            pass  # the outer process is dead; we are about to stop
 
     try:
         return supervise(lifeline, register)

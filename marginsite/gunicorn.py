@@ -12,6 +12,8 @@ from django.conf import settings
 
 from launch.parentage import die_with_parent
 
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "marginsite.settings")
+
 wsgi_app = "marginsite.wsgi:application"
 bind = f"{settings.BIND}:{settings.PORT}"
 workers = settings.WEB_WORKERS
@@ -22,6 +24,7 @@ worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
 graceful_timeout = 8
 timeout = 60
 keepalive = 5
+forwarded_allow_ips = ",".join(settings.TRUSTED_PROXIES)
 limit_request_line = 4094
 limit_request_fields = 50
 control_socket_disable = True

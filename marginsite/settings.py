@@ -6,12 +6,28 @@ from decimal import Decimal
 from pathlib import Path
 
 import environ
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
+from launch.runtime import broker_socket
 from marginsite.secrets_file import Secrets
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env", overwrite=False)
+
+
+def text_setting(name: str, default: str) -> str:
+    """What is set; a variable that is set to nothing counts as unset."""
+    return env.str(name, default="") or default
+
+
+def whole_setting(name: str, default: int, *, most: int) -> int:
+    """A whole number from 1 to `most`."""
+    text = text_setting(name, str(default))
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):
+        raise environ.ImproperlyConfigured(f"{name} must be a whole number from 1 to {most}")
+    return int(text)
 
 
 def decimal_setting(name: str, default: str) -> Decimal:
@@ -23,7 +39,7 @@ def decimal_setting(name: str, default: str) -> Decimal:
 
 
 # --- Where everything lives --------------------------------------------------------------------
-DATA_DIR = Path(env.str("MARGINSITE_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
+DATA_DIR = (BASE_DIR / Path(text_setting("MARGINSITE_DATA_DIR", "var")).expanduser()).resolve()
 DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 secrets = Secrets.read(DATA_DIR / "secrets.env", environment=env.ENVIRON)
 
@@ -33,8 +49,10 @@ FINGERPRINT_PEPPER = secrets.fingerprint_pepper
 
 # --- Web ---------------------------------------------------------------------------------------
 DEBUG = env.bool("DEBUG", default=False)
-PORT = env.int("MARGINSITE_PORT", default=8000)
-BIND = env.str("MARGINSITE_BIND", default="127.0.0.1")
+PORT = whole_setting("MARGINSITE_PORT", 8000, most=65535)
+BIND = text_setting("MARGINSITE_BIND", "127.0.0.1")
+WEB_WORKERS = whole_setting("MARGINSITE_WEB_WORKERS", 1, most=64)
+WEB_THREADS = whole_setting("MARGINSITE_WEB_THREADS", 4, most=64)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 HTTPS = env.bool("MARGINSITE_HTTPS", default=False)
@@ -95,13 +113,13 @@ TEMPLATES = [
 FORM_RENDERER = "django.forms.renderers.DjangoTemplates"
 
 # --- Database ----------------------------------------------------------------------------------
-DATABASES = {
-    "default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'marginsite.sqlite3'}")
-}
+DATABASE_URL = text_setting("DATABASE_URL", f"sqlite:///{DATA_DIR / 'marginsite.sqlite3'}")
+DATABASES = {"default": env.db_url_config(DATABASE_URL)}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # IMMEDIATE, or read-then-write transactions fail with "database is locked"; FULL, or a power
     # cut may
     # forget a committed SENDING.
+    DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 10,
@@ -113,16 +131,20 @@ else:
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Cache, sessions ---------------------------------------------------------------------------
-CACHE_URL = env.str("CACHE_URL", default="")
-if CACHE_URL:
-    CACHES = {"default": env.cache_url_config(CACHE_URL)}
-else:
-    CACHES = {
-        "default": {
-            "BACKEND": "django.core.cache.backends.db.DatabaseCache",
-            "LOCATION": "shared_cache",
-        }
+# Shared by all processes, because sign-in counts its attempts here. A broken cache fails fast:
+# the pages go on from the database (`marginsite.cache`).
+BROKER_SOCKET = broker_socket(DATA_DIR)
+CACHES = {
+    "default": {
+        "BACKEND": "marginsite.cache.Cache",
+        "LOCATION": text_setting("CACHE_URL", f"unix://{BROKER_SOCKET}?db=1"),
+        "OPTIONS": {
+            "socket_connect_timeout": 1,
+            "socket_timeout": 2,
+            "retry": Retry(NoBackoff(), 1),
+        },
     }
+}
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_HTTPONLY = True
@@ -184,8 +206,8 @@ STORAGES = {
 }
 
 # --- Venues ------------------------------------------------------------------------------------
-PAPER_PORT = env.int("PAPER_PORT", default=8001)
-PAPER_BASE_URL = env.str("PAPER_BASE_URL", default=f"http://127.0.0.1:{PAPER_PORT}")
+PAPER_PORT = whole_setting("PAPER_PORT", 8001, most=65535)
+PAPER_BASE_URL = text_setting("PAPER_BASE_URL", f"http://127.0.0.1:{PAPER_PORT}")
 BITMART_BASE_URL = env.str("BITMART_BASE_URL", default="https://api-cloud.bitmart.com")
 
 # --- Money path (reliability bounds; see ARCHITECTURE.md, "Life of a borrow") ------------------
@@ -199,7 +221,26 @@ CONFIRM_MIN_SECONDS = decimal_setting("CONFIRM_MIN_SECONDS", "2")
 CONFIRM_MAX_SECONDS = decimal_setting("CONFIRM_MAX_SECONDS", "120")
 
 # --- Celery ------------------------------------------------------------------------------------
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="")
+# A message is only a hint: what is to be done stands in the database, and ticks find what a lost
+# message left undone. So publishing gives up quickly, and a task may be delivered twice.
+CELERY_BROKER_URL = text_setting("CELERY_BROKER_URL", f"redis+socket://{BROKER_SOCKET}")
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # A message taken by a worker that was killed comes back after this long. A task that runs
+    # longer is started a second time beside the first, and so is a countdown above half of it.
+    "visibility_timeout": 15 * 60,
+    "unacked_restore_interval": 10,
+    "unacked_restore_throttle": 1,
+    "socket_connect_timeout": 2,
+}
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1}
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_TIME_LIMIT = 5 * 60  # where the pool can enforce it (money); far below the above
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -217,5 +258,11 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     # urllib3 logs whole URLs at DEBUG; never let it.
-    "loggers": {"urllib3": {"level": "INFO"}, "requests": {"level": "INFO"}},
+    # Celery's own lines, several for every tick, would bury everything else.
+    "loggers": {
+        "urllib3": {"level": "INFO"},
+        "requests": {"level": "INFO"},
+        "celery": {"level": "WARNING"},
+        "kombu": {"level": "WARNING"},
+    },
 }
