@@ -7,6 +7,12 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from loans.models import guards
+from tests.servers import skip_without_server
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs a server or a browser that is not here."""
+    skip_without_server(item)
 
 
 @pytest.fixture(autouse=True)
