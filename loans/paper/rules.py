@@ -1,0 +1,25 @@
+"""The market and the switches as they stand for one operation, passed to what needs them."""
+
+from dataclasses import dataclass
+
+from loans.paper.interest import Loan, accrue
+from loans.paper.market import Market
+from loans.paper.switches import Switches
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Frozen, so that an operation never sees half of a change."""
+
+    market: Market
+    switches: Switches
+
+    def accrue(self, loan: Loan, now_ms: int) -> None:
+        """Charge the hours of a loan that have started by now."""
+        accrue(
+            loan,
+            now_ms,
+            rate_at=self.market.daily_rate,
+            hours=self.switches["interest_hours"],
+            delay_ms=self.switches["interest_null_seconds"] * 1000,
+        )
