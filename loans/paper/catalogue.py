@@ -39,20 +39,69 @@ class Pair:
         return self.base_limits if currency == self.base else self.quote_limits
 
 
+# Code, usual price in USDT, name.
 _COINS = """
-BTC Bitcoin 97250|ETH Ethereum 3412|SOL Solana 192.4|BNB BNB 684|XRP XRP 2.31|ADA Cardano 0.782
-DOGE Dogecoin 0.2174|TRX TRON 0.2462|AVAX Avalanche 32.6|LINK Chainlink 19.35|DOT Polkadot 6.42
-LTC Litecoin 104.8|BCH Bitcoin_Cash 441|UNI Uniswap 11.2|AAVE Aave 281|ATOM Cosmos 7.14
-ETC Ethereum_Classic 25.9|FIL Filecoin 5.21|NEAR NEAR_Protocol 5.03|APT Aptos 8.62
-ARB Arbitrum 0.721|OP Optimism 1.63|INJ Injective 21.1|SUI Sui 4.08|SEI Sei 0.411|TIA Celestia 4.37
-ALGO Algorand 0.358|XLM Stellar 0.402|HBAR Hedera 0.291|VET VeChain 0.0462
-ICP Internet_Computer 10.4|SAND The_Sandbox 0.523|MANA Decentraland 0.481|AXS Axie_Infinity 5.87|THETA Theta_Network 2.12
-EGLD MultiversX 31.9|GRT The_Graph 0.209|CRV Curve_DAO 0.884|LDO Lido_DAO 1.76|MKR Maker 1604|SNX Synthetix 1.92
-COMP Compound 73.1|1INCH 1inch 0.374|ENS Ethereum_Name_Service 30.8|DYDX dYdX 1.31|FET Fetch.ai 1.24
-RENDER Render 7.05|IMX Immutable 1.29|GALA Gala 0.0338|CHZ Chiliz 0.0817|APE ApeCoin 1.12
-KAS Kaspa 0.1143|PEPE Pepe 0.00001748|SHIB Shiba_Inu 0.00002154|BONK Bonk 0.00002793
-1000SATS SATS_(1000) 0.0002107|WIF dogwifhat 1.79|ORDI Ordinals 23.2|BMX BitMart_Token 0.3182
-USDC USD_Coin 1|USDT Tether_USD 1
+BTC      97250       Bitcoin
+ETH      3412        Ethereum
+SOL      192.4       Solana
+BNB      684         BNB
+XRP      2.31        XRP
+ADA      0.782       Cardano
+DOGE     0.2174      Dogecoin
+TRX      0.2462      TRON
+AVAX     32.6        Avalanche
+LINK     19.35       Chainlink
+DOT      6.42        Polkadot
+LTC      104.8       Litecoin
+BCH      441         Bitcoin Cash
+UNI      11.2        Uniswap
+AAVE     281         Aave
+ATOM     7.14        Cosmos
+ETC      25.9        Ethereum Classic
+FIL      5.21        Filecoin
+NEAR     5.03        NEAR Protocol
+APT      8.62        Aptos
+ARB      0.721       Arbitrum
+OP       1.63        Optimism
+INJ      21.1        Injective
+SUI      4.08        Sui
+SEI      0.411       Sei
+TIA      4.37        Celestia
+ALGO     0.358       Algorand
+XLM      0.402       Stellar
+HBAR     0.291       Hedera
+VET      0.0462      VeChain
+ICP      10.4        Internet Computer
+SAND     0.523       The Sandbox
+MANA     0.481       Decentraland
+AXS      5.87        Axie Infinity
+THETA    2.12        Theta Network
+EGLD     31.9        MultiversX
+GRT      0.209       The Graph
+CRV      0.884       Curve DAO
+LDO      1.76        Lido DAO
+MKR      1604        Maker
+SNX      1.92        Synthetix
+COMP     73.1        Compound
+1INCH    0.374       1inch
+ENS      30.8        Ethereum Name Service
+DYDX     1.31        dYdX
+FET      1.24        Fetch.ai
+RENDER   7.05        Render
+IMX      1.29        Immutable
+GALA     0.0338      Gala
+CHZ      0.0817      Chiliz
+APE      1.12        ApeCoin
+KAS      0.1143      Kaspa
+PEPE     0.00001748  Pepe
+SHIB     0.00002154  Shiba Inu
+BONK     0.00002793  Bonk
+1000SATS 0.0002107   SATS (1000)
+WIF      1.79        dogwifhat
+ORDI     23.2        Ordinals
+BMX      0.3182      BitMart Token
+USDC     1           USD Coin
+USDT     1           Tether USD
 """
 
 _DISABLED = {"ENS_USDT", "1INCH_USDT", "APE_USDT", "LINK_ETH"}
@@ -69,10 +118,10 @@ _USDT_LIMITS = (SATOSHI, Decimal(50_000))
 
 def _currencies() -> dict[str, Currency]:
     found = {}
-    for entry in _COINS.replace("\n", "|").strip("|").split("|"):
-        code, name, price = entry.split()
+    for line in _COINS.strip().splitlines():
+        code, price, name = line.split(maxsplit=2)
         usual = Decimal(price)
-        found[code] = Currency(code, name.replace("_", " "), usual, _round(_POOL_VALUE, usual))
+        found[code] = Currency(code, name, usual, _round(_POOL_VALUE, usual))
     return found
 
 

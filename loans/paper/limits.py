@@ -80,9 +80,9 @@ class Limiter:
             return dict(self._above)
 
     def forgive(self) -> None:
-        """Forget windows, refusals and bans."""
+        """Forget fixed windows, refusals and bans; what arrived stays counted."""
         with self._lock:
-            for memory in (self._windows, self._arrivals, self._refused, self._banned_until):
+            for memory in (self._windows, self._refused, self._banned_until):
                 memory.clear()
 
     def _count(self, scope: Scope, path: str, limit: Limit, now: int, switches: Switches) -> int:
