@@ -15,8 +15,9 @@ class StartError(Exception):
 
 def say(text: str) -> None:
     """One line on the console, at once."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    with contextlib.suppress(OSError):  # nobody reads any more, which is no reason to stop
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
 
 
 @contextlib.contextmanager

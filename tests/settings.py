@@ -12,6 +12,7 @@ if "MARGINSITE_DATA_DIR" not in os.environ:
     _scratch = tempfile.TemporaryDirectory(prefix="marginsite-test-")
     os.environ["MARGINSITE_DATA_DIR"] = _scratch.name
 os.environ["CELERY_BROKER_URL"] = "memory://"
+os.environ["CACHE_URL"] = "redis://127.0.0.1:1"  # replaced below
 
 from marginsite.settings import *  # noqa: F403
 from marginsite.settings import STORAGES

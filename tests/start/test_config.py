@@ -1,0 +1,89 @@
+"""What starting reads must be what the application reads."""
+
+import os
+import stat
+from pathlib import Path
+
+import environ
+import pytest
+
+from launch.config import ROOT, load, parse_env_file, read_environment
+from launch.console import StartError
+from launch.runtime import LONGEST_SOCKET_PATH, broker_socket, make_private
+
+ENV_FILE = """# a comment
+MARGINSITE_PORT=18000
+export PAPER_PORT=18001
+ALLOWED_HOSTS='one.example,two.example'
+SECRET_KEY="a=b#c d"
+EMPTY=
+
+PATTERN=a#b
+"""
+
+
+def test_an_env_file_reads_as_the_application_reads_it(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(ENV_FILE)
+    theirs: dict[str, str] = {}
+
+    class Reader(environ.Env):
+        ENVIRON = theirs
+
+    Reader.read_env(tmp_path / ".env")
+
+    assert parse_env_file(ENV_FILE) == theirs
+
+
+def test_the_environment_wins_over_the_env_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("MARGINSITE_PORT=18000\nPAPER_PORT=18001\n")
+    monkeypatch.setenv("MARGINSITE_PORT", "18002")
+
+    found = read_environment(tmp_path)
+
+    assert (found["MARGINSITE_PORT"], found["PAPER_PORT"]) == ("18002", "18001")
+
+
+@pytest.mark.parametrize("port", ["http", "0", "65536", "-1", "8000.0", "٣"])
+def test_a_port_that_is_none_is_refused_by_its_name(
+    port: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MARGINSITE_PORT", port)
+
+    with pytest.raises(StartError, match="MARGINSITE_PORT"):
+        load(ROOT)
+
+
+def test_a_relative_data_directory_is_one_of_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARGINSITE_DATA_DIR", "somewhere")
+
+    assert load(ROOT).data_dir == ROOT / "somewhere"
+
+
+def test_a_short_data_directory_holds_the_socket(tmp_path: Path) -> None:
+    assert broker_socket(Path("/srv/data")) == Path("/srv/data/run/broker.sock")
+
+
+def test_a_deep_data_directory_gets_a_short_socket_of_its_own(tmp_path: Path) -> None:
+    deep, other = tmp_path / ("d" * 90), tmp_path / ("e" * 90)
+
+    path = broker_socket(deep)
+
+    assert len(os.fsencode(path)) <= LONGEST_SOCKET_PATH
+    assert path == broker_socket(deep) != broker_socket(other)
+
+
+def test_a_private_directory_is_closed_to_others(tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir(mode=0o755)
+
+    make_private(tmp_path / "open")
+
+    assert stat.S_IMODE((tmp_path / "open").stat().st_mode) == 0o700
+
+
+def test_a_link_is_not_taken_for_a_private_directory(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+
+    with pytest.raises(PermissionError):
+        make_private(tmp_path / "link")

@@ -1,0 +1,193 @@
+"""`python3 run.py` as a person meets it, with every real process, on free ports."""
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from launch import broker
+from launch.config import ROOT
+from tests.start.processes import free_port, is_alive, processes_with, wait_until
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or broker.missing_wheel() is not None,
+    reason="looks at processes through /proc, and needs the embedded broker",
+)
+
+
+class Running:
+    """A started marginsite with a data directory of its own."""
+
+    def __init__(self, data_dir: Path, log: Path) -> None:
+        self.data_dir, self.log = data_dir, log
+        self.port, self.paper_port = free_port(), free_port()
+        self.start()
+
+    def start(self) -> None:
+        """Start it, again with the same data."""
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "run.py"],
+                cwd=ROOT,
+                env=environment(self.data_dir, self.port, self.paper_port),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def output(self) -> str:
+        return self.log.read_text()
+
+    def wait_until_ready(self) -> None:
+        def settled() -> bool:
+            assert self.process.poll() is None, self.output()
+            return f"http://localhost:{self.port}" in self.output()
+
+        wait_until(settled, patience=60)
+
+    def processes(self) -> dict[int, str]:
+        return processes_with("MARGINSITE_DATA_DIR", str(self.data_dir))
+
+    def find(self, text: str) -> int:
+        return min(p for p, command in self.processes().items() if text in command)
+
+    def end_whatever_is_left(self) -> None:
+        for process_id in self.processes():
+            os.kill(process_id, signal.SIGKILL)
+        self.process.wait()
+
+
+def environment(data_dir: Path, port: int, paper_port: int) -> dict[str, str]:
+    """What a start sees that has nothing to do with the one that runs the tests."""
+    mine = {"MARGINSITE_VENV": sys.prefix, "MARGINSITE_DATA_DIR": str(data_dir)}
+    mine |= {"MARGINSITE_PORT": str(port), "PAPER_PORT": str(paper_port)}
+    empty = ("DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL", "PAPER_BASE_URL")
+    leave_out = ("DJANGO_SETTINGS_MODULE", *empty)
+    kept = {name: value for name, value in os.environ.items() if name not in leave_out}
+    return kept | mine
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One start for several tests; each leaves it running."""
+    # Deep enough that the broker's socket does not fit beside the data.
+    scratch = tmp_path_factory.mktemp("run")
+    running = Running(scratch / ("deep" * 25), scratch / "output")
+    try:
+        running.wait_until_ready()
+        yield running
+    finally:
+        running.end_whatever_is_left()
+
+
+def status(port: int, path: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", path)
+    try:
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_the_page_answers_when_its_address_is_shown(running: Running) -> None:
+    assert status(running.port, "/accounts/login/") == 200
+
+
+def test_everything_has_its_process(running: Running) -> None:
+    commands = " ".join(running.processes().values())
+
+    for part in ("valkey-server", "paper_exchange", "gunicorn", "--queues money", "beat"):
+        assert part in commands
+
+
+def test_the_first_password_is_shown_once_and_kept_nowhere(running: Running) -> None:
+    password = running.output().split("password  ")[1].split()[0]
+
+    assert running.output().count(password) == 1
+    kept = [f for f in running.data_dir.rglob("*") if f.is_file()]
+    assert kept
+    assert not [f for f in kept if password.encode() in f.read_bytes()]
+
+
+def test_what_is_kept_is_closed_to_others(running: Running) -> None:
+    paths = [running.data_dir, *running.data_dir.rglob("*")]
+
+    assert (running.data_dir / "secrets.env").exists()
+    assert not [p for p in paths if p.lstat().st_mode & 0o077 and not p.is_symlink()]
+
+
+def test_no_secret_is_in_the_log_or_in_an_environment(running: Running) -> None:
+    lines = (running.data_dir / "secrets.env").read_text().splitlines()
+    secrets = [line.split("=", 1)[1] for line in lines if "=" in line]
+    logs = "".join(f.read_text() for f in (running.data_dir / "logs").iterdir())
+
+    assert len(secrets) == 3
+    for secret in secrets:
+        assert secret not in logs + running.output()
+        for process_id in running.processes():
+            assert secret.encode() not in Path(f"/proc/{process_id}/environ").read_bytes()
+
+
+@pytest.mark.parametrize("part", ["--queues money", "beat", "valkey-server", "paper_exchange"])
+def test_what_dies_comes_back(running: Running, part: str) -> None:
+    killed = running.find(part)
+
+    os.kill(killed, signal.SIGKILL)
+
+    wait_until(lambda: [p for p, c in running.processes().items() if part in c and p != killed])
+    assert status(running.port, "/accounts/login/") == 200
+
+
+def test_a_second_start_is_refused_in_one_sentence(running: Running) -> None:
+    second = run_to_its_end(running.data_dir, free_port(), free_port())
+
+    assert second.returncode == 1
+    assert f"process {running.process.pid}" in second.stdout
+
+
+def test_a_taken_port_is_refused_by_its_number_and_its_setting(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused = run_to_its_end(tmp_path / "data", port, free_port())
+
+    assert refused.returncode == 1
+    assert f"port {port} " in refused.stdout
+    assert "MARGINSITE_PORT" in refused.stdout
+    assert "Traceback" not in refused.stdout
+
+
+def test_a_kill_leaves_nothing_and_the_next_start_goes_on_at_once(running: Running) -> None:
+    before = running.processes()
+
+    running.process.kill()
+    running.process.wait()
+    running.start()
+    running.wait_until_ready()
+
+    assert not [p for p in before if is_alive(p)]
+    assert "administrator was made" not in running.output()
+
+
+def test_sigterm_ends_everything(running: Running) -> None:
+    running.process.terminate()
+
+    assert running.process.wait(timeout=30) == 0
+    assert running.processes() == {}
+
+
+def run_to_its_end(data_dir: Path, port: int, paper_port: int) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "run.py"],
+        cwd=ROOT,
+        env=environment(data_dir, port, paper_port),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
