@@ -66,6 +66,7 @@ def prepare(config: Config) -> list[str]:
         "save": "",
         "maxmemory-policy": "noeviction",
         "daemonize": "no",
+        "set-proc-title": "no",  # a list of processes keeps showing whose it is
         "loglevel": "warning",
         "hz": "2",  # it looks around twice a second instead of ten times; idle costs less
     }

