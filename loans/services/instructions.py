@@ -1,4 +1,4 @@
-"""What people do with instructions: place, cancel, and decide by hand. Nothing here asks a venue."""
+"""What people do with instructions: place, cancel, decide by hand. Nothing here asks a venue."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal

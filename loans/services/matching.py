@@ -1,4 +1,4 @@
-"""Which of the venue's records is ours: the matching rule, over what was listed. No I/O, no database.
+"""Which of the venue's records is ours: the matching rule over what was listed. No I/O at all.
 
 Records of both kinds come in one shape (`Listed`), so that the rule is written once.
 """
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
+from itertools import pairwise
 
 from loans.bitmart.responses import BorrowRecord, Listing, RepayRecord
 from loans.services.bounds import Bounds
@@ -39,7 +40,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """What an instruction looks for. `known_ids` were listed before the send or belong to others."""
+    """What an instruction looks for; `known_ids` were listed before, or belong to others."""
 
     symbol: str
     currency: str
@@ -48,7 +49,6 @@ class Sought:
     answer_id: str
     known_ids: frozenset[str]
     explained: Collection[Decimal] = ()  # amounts that other undecided instructions wait for
-    zero_is_ambiguous: bool = True
 
     def window(self, bounds: Bounds) -> tuple[datetime, datetime]:
         """The span of venue time in which its record must lie."""
@@ -120,7 +120,7 @@ def distinct(listing: Listing) -> tuple[list[Listed], bool]:
 
 
 def is_whole(listing: Listing, *, since: datetime) -> bool:
-    """Whether an unfiltered listing shows everything since `since`: (a) short, or (b) reaching back.
+    """Whether an unfiltered listing shows all since `since`: (a) short, or (b) reaching back.
 
     (b) wants times that never increase, and an oldest one before `since`.
     """
@@ -134,4 +134,4 @@ def is_whole(listing: Listing, *, since: datetime) -> bool:
 
 
 def _newest_first(times: Sequence[datetime]) -> bool:
-    return all(later >= earlier for later, earlier in zip(times, times[1:], strict=False))
+    return all(later >= earlier for later, earlier in pairwise(times))

@@ -1,4 +1,4 @@
-"""What happens when the database may have forgotten something: nothing is resent, nothing forgotten."""
+"""When the database may have forgotten something: nothing is resent, and nothing is forgotten."""
 
 from datetime import datetime
 

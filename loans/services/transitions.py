@@ -1,4 +1,4 @@
-"""The one way an instruction changes its state: compare, set, and write down, in one transaction."""
+"""The one way an instruction changes its state: compare, set and write down, in one transaction."""
 
 from collections.abc import Collection
 from datetime import datetime
