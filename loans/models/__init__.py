@@ -14,6 +14,7 @@ from loans.models.instructions import (
     InstructionEvent,
     State,
 )
+from loans.models.limits import CallCount
 from loans.models.markets import (
     AccountTerms,
     MarginAccount,
@@ -44,6 +45,7 @@ __all__ = [
     "AccountTerms",
     "AuditEvent",
     "BorrowRecord",
+    "CallCount",
     "Coverage",
     "CoverageGap",
     "Feed",

@@ -6,7 +6,7 @@ from django.db import models
 class CallCount(models.Model):
     """What the limiter knows of one venue; its shape belongs to `loans.services.limiter`."""
 
-    venue = models.CharField(max_length=40, primary_key=True)
+    venue = models.CharField(max_length=200, primary_key=True)
     body = models.JSONField(default=dict)
 
     def __str__(self) -> str:

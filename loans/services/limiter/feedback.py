@@ -89,7 +89,7 @@ class Feedback:
         elif page and http_status in {HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE}:
             step = self._turned_away
         else:
-            # An error of the exchange's own, in JSON, is an answer; what a gate in front says is not.
+            # An error of the exchange itself, in JSON, is an answer; a gate's words are not.
             is_answer = http_status < HTTPStatus.INTERNAL_SERVER_ERROR or "json" in content_type
             self.outcome = Outcome.ANSWERED if is_answer and not page else Outcome.FAILED
             self._try(lambda: self._read_counters(headers))

@@ -10,6 +10,7 @@ from loans.services.limiter.stores import (
     BREAKER_FAILURES,
     BREAKER_LONGEST_US,
     FORGET_US,
+    LONGEST_WINDOW_US,
     SECOND_US,
     SETTLE_US,
     Demand,
@@ -109,7 +110,7 @@ def _scope(state: State, name: str) -> Scope:
 def _forget(scope: Scope, now_us: int) -> None:
     if scope.get("told", (0, 0, now_us))[2] <= now_us:
         scope.pop("told", None)
-    oldest = now_us - max(SETTLE_US, scope.get("told", (0, 0))[1])
+    oldest = now_us - max(LONGEST_WINDOW_US, scope.get("told", (0, 0))[1])
     scope["log"] = {ticket: at for ticket, at in scope["log"].items() if at > oldest}
 
 

@@ -12,8 +12,9 @@ from enum import StrEnum
 from typing import Protocol
 
 SECOND_US = 1_000_000
-# The longest window of the table: so long a store that lost its memory gives no leave.
-SETTLE_US = 2 * SECOND_US
+LONGEST_WINDOW_US = 2 * SECOND_US
+# So long a store that lost its memory gives no leave.
+SETTLE_US = LONGEST_WINDOW_US
 # After this long without a 429, a ban or a page the next one counts as the first again.
 FORGET_US = 3600 * SECOND_US
 # Failures in a row after which background calls pause.
