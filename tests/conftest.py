@@ -7,7 +7,10 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from loans.models import guards
+from tests.paper_fixture import paper, shared_paper
 from tests.servers import skip_without_server
+
+__all__ = ["paper", "shared_paper"]  # fixtures for every test
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

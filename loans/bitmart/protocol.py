@@ -24,6 +24,7 @@ MONEY_LIMIT_BYTES = 64 * 1024
 # Beyond this many digits a JSON integer is kept as a Decimal: converting it to an int is quadratic
 # in its length, and no field of the exchange is that long.
 _INTEGER_DIGITS = 40
+_HOST = re.compile(r"[a-z0-9.:-]+")
 _CODE_TEXT = re.compile(r"[0-9]{1,9}")
 
 
@@ -73,8 +74,8 @@ class Envelope:
     """What surrounds every answer. `message` is never tested: a code has several wordings."""
 
     code: int
-    message: str
-    trace: str
+    message: str = field(repr=False)
+    trace: str = field(repr=False)
     data: object = field(repr=False)
 
 
@@ -113,7 +114,7 @@ def validate_base_url(url: str) -> str:
     """
     parts = urlsplit(url.strip())
     host = parts.hostname or ""
-    if parts.scheme not in ("https", "http") or not host or parts.port == 0:
+    if parts.scheme not in ("https", "http") or not _HOST.fullmatch(host) or parts.port == 0:
         raise ValueError("the address must begin with https:// and name a host")
     if parts.username is not None or parts.password is not None:
         raise ValueError("the address must not hold a user or a password")

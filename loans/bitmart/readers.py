@@ -46,7 +46,7 @@ def read_listing(
 
     Raises: Malformed if there is no list.
     """
-    items = _must_be_list(data.get(name) if name and isinstance(data, Mapping) else data)
+    items = _must_be_list(data if name is None else _under(data, name))
     good: list[T] = []
     refused: list[RefusedRow] = []
     for item in items:
@@ -146,6 +146,10 @@ def read_server_time(data: object, *, heard: Heard) -> ServerTime:
         return ServerTime(rows.instant(data, "server_time"), heard)
     except BadRow as exc:
         raise Malformed(str(exc)) from exc
+
+
+def _under(data: object, name: str) -> object:
+    return data.get(name) if isinstance(data, Mapping) else None
 
 
 def _must_be_list(items: object) -> list[object]:

@@ -32,6 +32,7 @@ class Call:
     connects: int = 0
     is_connected: bool = False
     is_late: bool = False
+    connect_error: Exception | None = None
 
     def seconds_left(self, *, connecting: bool = False) -> Real:
         """What is left, as sockets want it.
@@ -173,9 +174,14 @@ def _connect(connection: HTTPConnection, connect: Callable[[], None]) -> None:
     call.connects += 1
     if call.is_single and call.connects > 1:
         raise OSError("a second connection for one call was refused")
-    connect()
+    try:
+        connect()
+        call.seconds_left(connecting=True)
+    except Exception as exc:
+        # urllib3 overlooks a reset here and stumbles over the missing socket later.
+        call.connect_error = exc
+        raise
     connection.sock = BoundSocket(connection.sock)
-    call.seconds_left(connecting=True)
     call.is_connected = True
     call.step("connected")
 

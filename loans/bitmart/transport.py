@@ -184,7 +184,7 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
 
 def _reason(exc: BaseException, call: Call) -> str:
     """Say in our own words what went wrong, looking beneath the wrappings of two libraries."""
-    beneath = list(_beneath(exc))
+    beneath = list(_beneath(call.connect_error or exc))
     if call.is_late or any(isinstance(e, TimeoutError) for e in beneath):
         return "no answer in time" if call.is_connected else "no connection in time"
     for kind, words in _REASONS:

@@ -65,6 +65,26 @@ ACTIONS = {
 
 
 @dataclass(frozen=True)
+class By:
+    """Who does something, when, and from which address."""
+
+    person: User | None
+    at: datetime
+    address: str | None = None
+
+    def record(self, action: str, account: Account | None = None, **facts: Any) -> AuditEvent:
+        """Append what this person does now; see `record`."""
+        return record(
+            action=action,
+            actor=self.person,
+            now=self.at,
+            address=self.address,
+            account=account,
+            **facts,
+        )
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What a walk along the chain found. `broken_at` is the id of the first row that does not fit,
     None if all do.

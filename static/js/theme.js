@@ -5,7 +5,6 @@
   const ORDER = ["system", "light", "dark"];
   const WORDS = { system: "as the system", light: "light", dark: "dark" };
   const root = document.documentElement;
-  root.classList.add("js");
 
   function remembered() {
     try {

@@ -1,0 +1,78 @@
+"""The send journal: a file beside the database that remembers every send before its first byte.
+
+A restore, a failover or a lost commit can make the database forget a SENDING. The journal does not:
+what it names and the database believes still sendable is moved to UNKNOWN before anybody claims.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+KEEP = timedelta(days=7)
+COMPACT_AT_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One send: which instruction, signed when (exchange time), which bytes, after which event."""
+
+    instruction_id: str
+    signed_at: datetime
+    body_sha256: str
+    last_event_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """The journal file of one data folder."""
+
+    path: Path
+
+    def append(self, entry: Entry) -> None:
+        """Write one line and make it durable. Raises OSError; then nothing may be sent."""
+        line = json.dumps(
+            {
+                "instruction": entry.instruction_id,
+                "signed_at": entry.signed_at.isoformat(),
+                "sha256": entry.body_sha256,
+                "event": entry.last_event_id,
+            }
+        )
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            os.write(descriptor, f"\n{line}\n".encode())
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def entries(self) -> Iterator[Entry]:
+        """Every readable line; one torn by a power cut is passed over, since nothing was sent."""
+        if not self.path.exists():
+            return
+        for line in self.path.read_text(errors="replace").splitlines():
+            if entry := _parse(line):
+                yield entry
+
+    def compact(self, *, now: datetime) -> None:
+        """Drop what is older than a week, once the file is large; at start only."""
+        if not self.path.exists() or self.path.stat().st_size < COMPACT_AT_BYTES:
+            return
+        kept = [entry for entry in self.entries() if now - entry.signed_at < KEEP]
+        draft = Journal(self.path.with_suffix(".draft"))
+        draft.path.unlink(missing_ok=True)
+        for entry in kept:
+            draft.append(entry)
+        if kept:
+            draft.path.replace(self.path)
+
+
+def _parse(line: str) -> Entry | None:
+    try:
+        told = json.loads(line)
+        signed_at = datetime.fromisoformat(told["signed_at"]).astimezone(UTC)
+        return Entry(told["instruction"], signed_at, told["sha256"], int(told["event"]))
+    except (ValueError, KeyError, TypeError):
+        return None

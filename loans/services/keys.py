@@ -1,0 +1,299 @@
+"""Exchange keys of people: adding, changing, replacing and removing them.
+
+Nothing here calls a venue, and nothing gives a key back: the texts come in once, are sealed, and
+are shown as a fingerprint from then on. Trying a key is in `lights`, asking the paper exchange for
+one in `paper_keys`.
+"""
+
+from dataclasses import dataclass
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+
+from loans.bitmart.secret import Credentials
+from loans.models import (
+    BEFORE_SENDING,
+    OPEN,
+    Account,
+    AccountShare,
+    Instruction,
+    Person,
+    Venue,
+)
+from loans.models.accounts import AccountQuerySet
+from loans.services.audit import By
+from loans.vault import Keyring, fingerprint
+
+YOURS_ALREADY = "You have added this key before: it is “{label}”."
+NOT_HERE = "This key cannot be added. If you are sure that it is yours, ask an administrator."
+
+
+class Declined(Exception):
+    """What was asked is not done; the message is a sentence for the person who asked."""
+
+
+@dataclass(frozen=True)
+class Sealing:
+    """What turns a key into a sealed text and a fingerprint."""
+
+    keyring: Keyring
+    pepper: str
+
+    def put(self, account: Account, credentials: Credentials) -> None:
+        """Seal the three texts into the row; the caller saves."""
+        access_key = credentials.access_key.reveal()
+        account.seal(
+            self.keyring,
+            access_key=access_key,
+            secret=credentials.secret.reveal(),
+            memo=credentials.memo.reveal(),
+        )
+        account.fingerprint = self.fingerprint(credentials)
+
+    def fingerprint(self, credentials: Credentials) -> str:
+        """What stands for this key on pages."""
+        return fingerprint(credentials.access_key.reveal(), pepper=self.pepper)
+
+
+def owned_by(person: Person) -> AccountQuerySet:
+    """A person's own keys, removed ones left out."""
+    return Account.objects.kept().filter(owner_id=person.pk)
+
+
+def run_by(person: Person) -> AccountQuerySet:
+    """Keys that a person may change: own ones, and those managed for somebody else."""
+    managed = AccountShare.objects.filter(person_id=person.pk, role=AccountShare.Role.MANAGER)
+    kept = Account.objects.kept()
+    return kept.filter(owner_id=person.pk) | kept.filter(pk__in=managed.values("account_id"))
+
+
+def add(
+    *,
+    venue: Venue,
+    label: str,
+    credentials: Credentials,
+    allow_money: bool,
+    sealing: Sealing,
+    by: By,
+) -> Account:
+    """Keep a new key, sealed, with a check asked for.
+
+    Raises Declined if the key is here already; whose it is, is told to its owner only.
+    """
+    account = _new(venue=venue, label=label, by=by)
+    account.allow_money = allow_money or venue == Venue.PAPER
+    sealing.put(account, credentials)
+    with transaction.atomic():
+        _save_unique(account, by.person)
+        by.record(
+            "key_added",
+            account,
+            label=label,
+            venue=venue,
+            fingerprint=account.fingerprint,
+            allow_money=account.allow_money,
+        )
+    return account
+
+
+def ask_paper_key(*, label: str, by: By) -> Account:
+    """A row for a paper key that a worker will fetch; the one still pending, if there is one."""
+    waiting = owned_by(by.person).filter(venue=Venue.PAPER, status=Account.Status.PENDING)
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=by.person.pk)  # a double click waits here
+        if (already := waiting.first()) is not None:
+            return already
+        account = _new(venue=Venue.PAPER, label=label, by=by)
+        account.status, account.allow_money = Account.Status.PENDING, True
+        account.save(force_insert=True)
+        by.record("paper_key_asked", account, label=label)
+    return account
+
+
+def connect_pending(
+    account: Account, *, credentials: Credentials, sealing: Sealing, by: By
+) -> bool:
+    """Put a fetched key into its pending row. False if the row waits for none any more."""
+    with transaction.atomic():
+        held = _held(account)
+        if held.status != Account.Status.PENDING:
+            return False
+        sealing.put(held, credentials)
+        held.status, held.status_reason = Account.Status.READY, ""
+        held.check_requested_at = by.at
+        held.save()
+        by.record("key_connected", held, fingerprint=held.fingerprint)
+    return True
+
+
+def fail_pending(account: Account, *, reason: str, by: By) -> None:
+    """Say in the pending row why it could not be connected; asking again is a click."""
+    with transaction.atomic():
+        waiting = Account.objects.filter(pk=account.pk, status=Account.Status.PENDING)
+        if waiting.update(status=Account.Status.FAILED, status_reason=reason[:300]):
+            by.record("key_failed", account, reason=reason)
+
+
+def retry_paper_key(account: Account, *, by: By) -> bool:
+    """Let a worker try again to fetch a paper key that failed."""
+    failed = Account.objects.filter(pk=account.pk, status=Account.Status.FAILED)
+    with transaction.atomic():
+        if not failed.update(
+            status=Account.Status.PENDING, status_reason="", check_requested_at=by.at
+        ):
+            return False
+        by.record("paper_key_asked", account, label=account.label)
+    return True
+
+
+def ask_check(account: Account, *, by: By) -> bool:
+    """Ask for a check; False if one is under way already or the key may not be used."""
+    with transaction.atomic():
+        held = _held(account)
+        if held.is_checking or held.disabled or held.status != Account.Status.READY:
+            return False
+        held.check_requested_at = by.at
+        held.save(update_fields=["check_requested_at"])
+        by.record("key_check_asked", held)
+    return True
+
+
+def rename(account: Account, *, label: str, by: By) -> None:
+    """Give an account another name."""
+    with transaction.atomic():
+        held = _held(account)
+        before, held.label = held.label, label
+        held.save(update_fields=["label"])
+        by.record("key_renamed", held, before=before, after=label)
+
+
+def disable(account: Account, *, by: By) -> None:
+    """Call nothing with this key until it is enabled again."""
+    _switch(account, "disabled", True, "key_disabled", by=by)
+
+
+def enable(account: Account, *, by: By) -> None:
+    """Use this key again, after a check."""
+    with transaction.atomic():
+        _switch(account, "disabled", False, "key_enabled", by=by)
+        ask_check(account, by=by)
+
+
+def allow_money(account: Account, *, allowed: bool, by: By) -> None:
+    """Let this live key borrow and repay, or no longer. Only its owner may.
+
+    Raises Declined for anybody else.
+    """
+    if account.owner_id != by.person.pk:
+        raise Declined("Only the owner of a key decides whether it may borrow and repay.")
+    action = "money_allowed" if allowed else "money_forbidden"
+    _switch(account, "allow_money", allowed, action, by=by)
+
+
+def change_mode(account: Account, *, mode: Account.Mode, by: By) -> None:
+    """Say whether anything else moves money on the exchange account behind this key."""
+    with transaction.atomic():
+        held = _held(account)
+        if held.mode == mode:
+            return
+        held.mode, held.mode_reason = mode, ""
+        held.save(update_fields=["mode", "mode_reason"])
+        by.record("mode_changed", held, mode=mode)
+
+
+def replace(account: Account, *, credentials: Credentials, sealing: Sealing, by: By) -> None:
+    """Put another key, or corrected secret and memo, into an account that keeps its history.
+
+    A live key that changes must be allowed to borrow and repay anew. Raises Declined if another
+    access key is given while an instruction is open (its outcome is looked up with this one), or
+    if the key is here already.
+    """
+    with transaction.atomic():
+        held = _held(account)
+        before = held.fingerprint
+        is_another = sealing.fingerprint(credentials) != before
+        if is_another and (words := _open_words(held)):
+            raise Declined(f"{words} The old key is needed until then.")
+        sealing.put(held, credentials)
+        if is_another and held.is_real_money:
+            held.allow_money = False
+        held.status, held.status_reason = Account.Status.READY, ""
+        held.check_requested_at, held.probed_at = by.at, None
+        _save_unique(held, by.person)
+        held.lights.all().delete()
+        by.record("key_replaced", held, before=before, fingerprint=held.fingerprint)
+
+
+def remove(account: Account, *, by: By) -> None:
+    """Destroy the sealed texts and keep the history.
+
+    Raises Declined while an instruction is open, and for anybody but the owner.
+    """
+    if account.owner_id != by.person.pk:
+        raise Declined("Only the owner of a key can remove it.")
+    with transaction.atomic():
+        held = _held(account)
+        if words := _open_words(held):
+            raise Declined(f"{words} Until then you can disable the key.")
+        for field in Account.SEALED_FIELDS:
+            setattr(held, field, "")
+        held.status, held.status_reason = Account.Status.REMOVED, ""
+        held.removed_at, held.allow_money = by.at, False
+        held.save()
+        held.lights.all().delete()
+        held.feeds.all().delete()
+        held.terms.all().delete()
+        by.record("key_removed", held, label=held.label, fingerprint=held.fingerprint)
+
+
+def _new(*, venue: Venue, label: str, by: By) -> Account:
+    is_paper = venue == Venue.PAPER
+    return Account(
+        owner=by.person,
+        venue=venue,
+        label=label,
+        mode=Account.Mode.EXCLUSIVE if is_paper else Account.Mode.SHARED,
+        created_at=by.at,
+        check_requested_at=by.at,
+    )
+
+
+def _held(account: Account) -> Account:
+    """The row, locked to the end of the transaction, and not removed meanwhile."""
+    held = Account.objects.select_for_update().get(pk=account.pk)
+    if held.status == Account.Status.REMOVED:
+        raise Declined("This key was removed.")
+    return held
+
+
+def _switch(account: Account, field: str, value: bool, action: str, *, by: By) -> None:
+    with transaction.atomic():
+        held = _held(account)
+        if getattr(held, field) == value:
+            return
+        setattr(held, field, value)
+        held.save(update_fields=[field])
+        by.record(action, held)
+
+
+def _save_unique(account: Account, person: User) -> None:
+    try:
+        with transaction.atomic():
+            account.save()
+    except IntegrityError as exc:
+        twin = owned_by(person).filter(venue=account.venue, fingerprint=account.fingerprint).first()
+        words = YOURS_ALREADY.format(label=twin.label) if twin else NOT_HERE
+        raise Declined(words) from exc
+
+
+def _open_words(account: Account) -> str:
+    """What is still open on an account, as a sentence with a way out; empty if nothing is."""
+    states = list(
+        Instruction.objects.filter(account=account, state__in=OPEN).values_list("state", flat=True)
+    )
+    if not states:
+        return ""
+    count = f"{len(states)} instruction{'s are' if len(states) > 1 else ' is'} still open."
+    if all(state in BEFORE_SENDING for state in states):
+        return f"{count} Cancel what has not been sent, or wait for its outcome."
+    return f"{count} Wait until the outcome is known, or settle it by hand on its page."

@@ -1,0 +1,95 @@
+"""When the database may have forgotten something: nothing is resent, and nothing is forgotten."""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Max
+
+from loans.models import (
+    BEFORE_SENDING,
+    Account,
+    Feed,
+    Instruction,
+    InstructionEvent,
+    SiteState,
+    State,
+)
+from loans.services.bounds import Bounds
+from loans.services.journal import Entry, Journal
+from loans.services.transitions import move
+
+
+def heed_journal(journal: Journal, *, now: datetime) -> None:
+    """Compare the journal with the database, before anything is claimed.
+
+    1. A journalled send whose row is before SENDING becomes UNKNOWN, with its exact signing time.
+    2. A journalled event that the database has never had: its tail is lost, so recover everything.
+    """
+    entries = list(journal.entries())
+    if not entries:
+        return
+    newest_event = InstructionEvent.objects.aggregate(newest=Max("id"))["newest"] or 0
+    if max(entry.last_event_id for entry in entries) > newest_event:
+        known = SiteState.load().recovered_at
+        if known is None or max(entry.signed_at for entry in entries) > known:
+            recover(now=now, why="the send journal knows of events that the database has lost")
+    _reopen_forgotten(entries, now=now)
+
+
+def _reopen_forgotten(entries: list[Entry], *, now: datetime) -> None:
+    by_id = {entry.instruction_id: entry for entry in entries}
+    forgotten = Instruction.objects.filter(pk__in=by_id, state__in=BEFORE_SENDING)
+    for instruction in forgotten:
+        entry = by_id[str(instruction.pk)]
+        move(
+            instruction,
+            sources=BEFORE_SENDING,
+            to=State.UNKNOWN,
+            now=now,
+            note="The send journal knows that this was sent; the database had forgotten it.",
+            facts={"sha256": entry.body_sha256},
+            signed_at=entry.signed_at,
+            body_sha256=entry.body_sha256,
+            look_at=now,
+            reason="forgotten",
+        )
+
+
+def recover(*, now: datetime, why: str) -> int:
+    """Treat every open instruction as possibly sent now, and hold money back until that is over.
+
+    Gives how many were moved. Used by `manage.py recovered` after a restore, and by the journal.
+    """
+    with transaction.atomic():
+        site = SiteState.objects.select_for_update().get(pk=SiteState.ONLY)
+        site.recovery_epoch += 1
+        site.recovered_at = now
+        site.save(update_fields=["recovery_epoch", "recovered_at"])
+    moved = 0
+    for instruction in Instruction.objects.filter(state__in=(*BEFORE_SENDING, State.SENDING)):
+        moved += move(
+            instruction,
+            sources=(*BEFORE_SENDING, State.SENDING),
+            to=State.UNKNOWN,
+            now=now,
+            note=f"The database was recovered ({why}), so this may have been sent.",
+            signed_at=now,
+            look_at=now,
+            reason="recovered",
+        )
+    return moved
+
+
+def still_recovering(account: Account, *, bounds: Bounds, now: datetime) -> bool:
+    """Whether money is held back on an account after a recovery.
+
+    Until nothing forgotten can still take effect, and the account's records were read after that.
+    """
+    recovered_at = SiteState.load().recovered_at
+    if recovered_at is None:
+        return False
+    if now < recovered_at + bounds.horizon:
+        return True
+    feed = Feed.objects.filter(account=account, name=Feed.Name.RECORDS).first()
+    read_at = feed.last_success_at if feed else None
+    return read_at is None or read_at < recovered_at + bounds.visibility

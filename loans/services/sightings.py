@@ -1,0 +1,101 @@
+"""What one look for an instruction sees: the listing, what of it is new, and by which clock."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db.models import QuerySet
+
+from loans.bitmart.client import Client
+from loans.models import HAPPENED, UNDECIDED, Account, Instruction, State
+from loans.services import record_store
+from loans.services.bounds import Bounds
+from loans.services.listings import Evidence, list_since
+from loans.services.matching import SLACK, Found, Listed, Sought, search
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One look: what was listed, what of it is new for the instruction, and by which clock."""
+
+    evidence: Evidence
+    found: Found
+    venue_now: datetime
+    now: datetime
+    bounds: Bounds
+    is_probed: bool
+
+
+def local_horizon(instruction: Instruction, *, bounds: Bounds) -> datetime:
+    """By our clock: when nothing of it can still start, run or become visible."""
+    offset = timedelta(milliseconds=instruction.clock_offset_ms or 0)
+    return instruction.signed_at + bounds.horizon - offset
+
+
+def see(
+    instruction: Instruction, *, client: Client, bounds: Bounds, is_probed: bool, now: datetime
+) -> View:
+    """List and sort. Raises ReadError as the client does; stores every row that came."""
+    sought = _sought(instruction)
+    since = sought.window(bounds)[0]
+    evidence = list_since(client, symbol=instruction.symbol, kind=instruction.kind, since=since)
+    rows = [record.row for record in evidence.records]
+    record_store.store(account=instruction.account, kind=instruction.kind, rows=rows, now=now)
+    found = search(evidence.records, sought, bounds)
+    if instruction.state == State.CONFIRMED:
+        found = _before_the_answer(instruction, found)
+    venue_now = evidence.venue_now or client.server_time().at
+    return View(evidence, found, venue_now, now, bounds, is_probed)
+
+
+def _sought(instruction: Instruction) -> Sought:
+    rivals = _siblings(instruction)
+    bound = rivals.exclude(**{f"{instruction.kind}_record": None})
+    taken = bound.values_list(f"{instruction.kind}_record__record_id", flat=True)
+    waiting = rivals.filter(state__in=UNDECIDED).values_list("amount", flat=True)
+    return Sought(
+        symbol=instruction.symbol,
+        currency=instruction.currency,
+        amount=instruction.amount,
+        signed_at=instruction.signed_at,
+        answer_id=instruction.answer_id,
+        known_ids=frozenset(instruction.known_ids) | frozenset(taken),
+        explained=frozenset(waiting) | frozenset(unbound_amounts(instruction)),
+    )
+
+
+def _siblings(instruction: Instruction) -> QuerySet[Instruction]:
+    return Instruction.objects.filter(
+        account=instruction.account,
+        symbol=instruction.symbol,
+        currency=instruction.currency,
+        kind=instruction.kind,
+    ).exclude(pk=instruction.pk)
+
+
+def unbound_amounts(instruction: Instruction) -> Collection[Decimal]:
+    """Amounts of others that happened and whose records are not bound yet."""
+    happened = _siblings(instruction).filter(
+        state__in=HAPPENED, **{f"{instruction.kind}_record": None}
+    )
+    return list(happened.values_list("amount", flat=True))
+
+
+def _before_the_answer(instruction: Instruction, found: Found) -> Found:
+    """What was confirmed had happened by then, so later equal records are somebody else's."""
+    offset = timedelta(milliseconds=instruction.clock_offset_ms or 0)
+    latest = instruction.settled_at + offset + SLACK
+    return Found(tuple(r for r in found.equal if r.at <= latest), found.unexplained)
+
+
+def record_column(instruction: Instruction, record: Listed) -> dict:
+    """The column that binds this record to the instruction; its row is stored already."""
+    model = record_store.model_of(instruction.kind)
+    row = model.objects.get(account=instruction.account, record_id=record.record_id)
+    return {f"{instruction.kind}_record": row}
+
+
+def is_exclusive(instruction: Instruction) -> bool:
+    """Whether every new record on its account must be ours."""
+    return instruction.account.mode == Account.Mode.EXCLUSIVE
