@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from loans.views import health
+from loans.views import health, rates
 
 app_name = "loans"
 
@@ -12,4 +12,10 @@ health_urls = [
     path("readyz", health.readyz, name="readyz"),
 ]
 
-urlpatterns: list[URLPattern] = [*health_urls]
+# Rates: what borrowing costs
+rates_urls = [
+    path("rates/", rates.rates, name="rates"),
+    path("rates/<str:symbol>/", rates.rate, name="rate"),
+]
+
+urlpatterns: list[URLPattern] = [*health_urls, *rates_urls]

@@ -3,6 +3,7 @@ fails at start.
 """
 
 from decimal import Decimal
+from importlib.util import find_spec
 from pathlib import Path
 
 import environ
@@ -214,7 +215,10 @@ USE_I18N = False
 USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
-STATICFILES_DIRS = [BASE_DIR / "static"]
+# The chart library's files lie in its wheel. The package is found, never imported: its notebook
+# widget wants numpy.
+UPLOT_FILES = Path(find_spec("uplot").submodule_search_locations[0]) / "static"
+STATICFILES_DIRS = [BASE_DIR / "static", ("uplot", UPLOT_FILES)]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"},

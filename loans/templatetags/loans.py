@@ -40,7 +40,7 @@ STATES = {
 LIGHTS = {
     "green": ("check-circle", "in order"),
     "red": ("x-circle", "not in order"),
-    "unknown": ("question-mark-circle", "not known"),
+    "not_known": ("question-mark-circle", "not known"),
 }
 VENUES = {"paper": ("paper", "PAPER"), "bitmart": ("live", "LIVE"), "live": ("live", "LIVE")}
 
@@ -127,26 +127,37 @@ def venue_chip(venue: str) -> SafeString:
 
 @register.inclusion_tag("loans/partials/_light.html")
 def light(state: str, label: str, remedy: str = "") -> dict[str, str]:
-    """One light of a key: green, red or unknown, with what to do about it."""
-    symbol, words = LIGHTS.get(state, LIGHTS["unknown"])
+    """One light of a key: green, red or not_known, with what to do about it."""
+    state = state if state in LIGHTS else "not_known"
+    symbol, words = LIGHTS[state]
     return {"state": state, "symbol": symbol, "words": words, "label": label, "remedy": remedy}
 
 
 @register.simple_tag(takes_context=True)
-def sort_head(context: Context, field: str, label: str, numeric: bool = False) -> SafeString:
-    """A table head that sorts: `{% sort_head "daily" "Daily" True %}`.
+def sort_head(
+    context: Context, field: str, label: str, numeric: bool = False, fragment: str = ""
+) -> SafeString:
+    """A table head that sorts: `{% sort_head "daily" "Daily" True fragment="rate-table" %}`.
 
-    Reads `sort` from the query (`field` or `-field`), drops `after`, keeps the rest.
+    Reads `sort` from the query (`field` or `-field`), drops `after`, keeps the rest. With
+    `fragment` only that part of the page is fetched.
     """
     request = context["request"]
     current = context.get("sort", request.GET.get("sort", ""))
-    target = f"-{field}" if current == field else field
+    href = _query(request.GET, sort=f"-{field}" if current == field else field, after=None)
     direction = {field: "ascending", f"-{field}": "descending"}.get(current)
+    swap = format_html(
+        ' id="sort-{}" hx-get="{}" hx-target="#{}" hx-swap="outerHTML" hx-push-url="true"',
+        field,
+        href,
+        fragment,
+    )
     return format_html(
-        '<th scope="col"{}{}><a href="{}">{}</a></th>',
+        '<th scope="col"{}{}><a href="{}"{}>{}</a></th>',
         SafeString(' class="n"') if numeric else "",
         format_html(' aria-sort="{}"', direction) if direction else "",
-        _query(request.GET, sort=target, after=None),
+        href,
+        swap if fragment else "",
         label,
     )
 

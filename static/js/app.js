@@ -55,6 +55,12 @@
     if (form?.matches("[data-auto]") && !form.hasAttribute("hx-get") && event.target.matches("select, [type=checkbox], [type=radio]")) form.requestSubmit();
   });
 
+  /* Addresses stay short: what was left empty in a search is not sent. */
+  document.addEventListener("formdata", (event) => {
+    if (event.target.method !== "get") return;
+    for (const [name, value] of [...event.formData]) if (value === "") event.formData.delete(name);
+  });
+
   /* A second press of a button that is on its way does nothing. */
   document.addEventListener("submit", (event) => {
     const form = event.target;
@@ -80,6 +86,21 @@
   });
   document.addEventListener("htmx:afterOnLoad", (event) => {
     if (event.detail.xhr.status < 400) offline.hidden = true;
+  });
+
+  /* A figure that changed while the page was open glows once: cells of [data-glow] are compared. */
+  const before = new Map();
+  const cells = (root, use) => {
+    for (const row of root.querySelectorAll("tr[id]")) row.querySelectorAll("td.n").forEach((cell, i) => use(`${row.id} ${i}`, cell));
+  };
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    before.clear();
+    const root = event.detail.target?.closest?.("[data-glow]");
+    if (root) cells(root, (key, cell) => before.set(key, cell.textContent));
+  });
+  document.addEventListener("htmx:afterSettle", (event) => {
+    const root = event.detail.elt?.closest?.("[data-glow]");
+    if (root) cells(root, (key, cell) => cell.classList.toggle("changed", before.has(key) && before.get(key) !== cell.textContent));
   });
 
   /* A fragment that came may say one sentence aloud. */

@@ -71,6 +71,11 @@
     if (pressed(event.key)) event.preventDefault();
   });
 
+  /* A swapped table keeps its place: htmx gives the focus back to the link, this marks its row. */
+  document.addEventListener("htmx:afterSettle", () => {
+    document.activeElement?.closest?.("tr[data-href]")?.classList.add("selected");
+  });
+
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-open-dialog]");
     if (opener) return open(opener.dataset.openDialog);

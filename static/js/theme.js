@@ -5,6 +5,7 @@
   const ORDER = ["system", "light", "dark"];
   const WORDS = { system: "as the system", light: "light", dark: "dark" };
   const root = document.documentElement;
+  root.classList.add("js");
 
   function remembered() {
     try {

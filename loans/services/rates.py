@@ -1,0 +1,241 @@
+"""What borrowing costs: the offers of a venue, how they moved, and the order people ask for.
+
+Reads only; never calls a venue. Rates are fractions per day.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+
+from loans import interest
+from loans.models import Account, AccountTerms, Market, RateChange, Terms
+
+DAY = timedelta(days=1)
+_FAR = datetime(9999, 1, 1, tzinfo=UTC)
+Track = list[tuple[datetime, Decimal]]
+SideKey = tuple[int, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which offers to show; empty fields ask for everything."""
+
+    venue: str
+    words: str = ""
+    currency: str = ""
+    side: str = ""
+    enabled_only: bool = False
+    borrowable_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """One side of one pair, with what the chosen account may borrow of it (None: not known)."""
+
+    market_id: int
+    symbol: str
+    side: str
+    currency: str
+    daily_rate: Decimal
+    min_borrow: Decimal
+    max_borrow: Decimal
+    max_leverage: Decimal | None
+    enabled: bool
+    differs_by_key: bool
+    as_of: datetime
+    day_ago: Decimal | None = None
+    borrowable: Decimal | None = None
+
+    @property
+    def key(self) -> str:
+        """What names this offer in a query and in the page."""
+        return f"{self.symbol}:{self.side}"
+
+    @property
+    def day_change(self) -> Decimal | None:
+        """Relative change over the last 24 hours; None if it was not watched for that long."""
+        if not self.day_ago:
+            return None
+        return (self.daily_rate - self.day_ago) / self.day_ago
+
+    @property
+    def is_plausible(self) -> bool:
+        """Whether the rate lies where real ones have been seen."""
+        return interest.is_plausible(self.daily_rate)
+
+    @property
+    def can_be_borrowed(self) -> bool:
+        """Whether the chosen account could borrow the minimum here now."""
+        return self.enabled and self.borrowable is not None and self.borrowable >= self.least
+
+    @property
+    def least(self) -> Decimal:
+        """The smallest amount that is more than nothing."""
+        return max(self.min_borrow, interest.UNIT)
+
+
+SORTS = {
+    "symbol": lambda offer: (offer.symbol, offer.side),
+    "currency": lambda offer: (offer.currency, offer.symbol),
+    "daily": lambda offer: offer.daily_rate,
+    "change": lambda offer: offer.day_change,
+    "borrowable": lambda offer: offer.borrowable,
+    "min": lambda offer: offer.min_borrow,
+    "max": lambda offer: offer.max_borrow,
+    "leverage": lambda offer: offer.max_leverage,
+    "enabled": lambda offer: not offer.enabled,
+    "age": lambda offer: _FAR - offer.as_of,
+}
+# These say the same about a side as its daily rate does, so they sort like it.
+SORTS |= dict.fromkeys(("hourly", "apr", "apy", "cost"), SORTS["daily"])
+# Column of the terms: field of the offer.
+COLUMNS = {
+    "market_id": "market_id",
+    "market__symbol": "symbol",
+    "side": "side",
+    "currency": "currency",
+    "daily_rate": "daily_rate",
+    "min_borrow": "min_borrow",
+    "max_borrow": "max_borrow",
+    "market__max_leverage": "max_leverage",
+    "market__enabled": "enabled",
+    "differs_by_key": "differs_by_key",
+    "as_of": "as_of",
+    "day_ago": "day_ago",
+}
+
+
+def venues_with_rates() -> list[str]:
+    """Venues of which any pair is known, in a fixed order."""
+    return list(Market.objects.order_by("venue").values_list("venue", flat=True).distinct())
+
+
+def currencies_of(venue: str) -> list[str]:
+    """Every currency that can be borrowed at the venue, by name."""
+    found = Terms.objects.filter(market__venue=venue).order_by("currency")
+    return list(found.values_list("currency", flat=True).distinct())
+
+
+def offers(wanted: Wanted, *, account: Account | None, now: datetime) -> list[Offer]:
+    """All offers that match, in no particular order."""
+    rows = _matching(wanted).annotate(day_ago=_rate_at(now - DAY)).values_list(*COLUMNS)
+    borrowable = _borrowable(account)
+    found = []
+    for row in rows:
+        fields = dict(zip(COLUMNS.values(), row, strict=True))
+        amount = borrowable.get((fields["market_id"], fields["side"]))
+        offer = Offer(**fields, borrowable=amount)
+        if offer.can_be_borrowed or not wanted.borrowable_only:
+            found.append(offer)
+    return found
+
+
+def _matching(wanted: Wanted) -> QuerySet[Terms]:
+    terms = Terms.objects.filter(market__venue=wanted.venue)
+    for word in wanted.words.upper().replace("/", " ").replace("-", " ").split():
+        terms = terms.filter(Q(market__symbol__contains=word) | Q(currency__contains=word))
+    if wanted.currency:
+        terms = terms.filter(currency=wanted.currency)
+    if wanted.side:
+        terms = terms.filter(side=wanted.side)
+    if wanted.enabled_only or wanted.borrowable_only:
+        terms = terms.filter(market__enabled=True)
+    return terms
+
+
+def _rate_at(at: datetime) -> Subquery:
+    """The daily rate that held at an instant, beside each row of terms."""
+    before = RateChange.objects.filter(
+        market=OuterRef("market"), side=OuterRef("side"), at__lte=at
+    ).order_by("-at", "-id")
+    return Subquery(before.values("daily_rate")[:1])
+
+
+def _borrowable(account: Account | None) -> dict[SideKey, Decimal]:
+    if account is None:
+        return {}
+    rows = AccountTerms.objects.filter(account=account)
+    found = rows.values_list("market_id", "side", "borrowable")
+    return {(market_id, side): amount for market_id, side, amount in found}
+
+
+def ordered(found: Iterable[Offer], sort: str) -> list[Offer]:
+    """Sorted by `field` or `-field`; what is not known comes last either way, ties by pair."""
+    field = SORTS[sort.removeprefix("-")]
+    by_name = sorted(found, key=SORTS["symbol"])
+    known = [offer for offer in by_name if field(offer) is not None]
+    unknown = [offer for offer in by_name if field(offer) is None]
+    return sorted(known, key=field, reverse=sort.startswith("-")) + unknown
+
+
+def page_of(found: Sequence[Offer], *, after: str, rows: int) -> tuple[list[Offer], str]:
+    """The next rows behind the offer named `after`, and the name to go on from (empty: the end)."""
+    start = next((i + 1 for i, offer in enumerate(found) if offer.key == after), 0)
+    page = list(found[start : start + rows])
+    return page, page[-1].key if start + rows < len(found) else ""
+
+
+def tracks(markets: Collection[int], *, since: datetime) -> dict[SideKey, Track]:
+    """How each side's rate went since an instant, from what held then (if it is known) on."""
+    found: dict[SideKey, Track] = {}
+    then = Terms.objects.filter(market__in=markets).annotate(then=_rate_at(since))
+    for market_id, side, rate in then.values_list("market_id", "side", "then"):
+        found[market_id, side] = [(since, rate)] if rate is not None else []
+    later = RateChange.objects.filter(market__in=markets, at__gt=since).order_by("at", "id")
+    for market_id, side, at, rate in later.values_list("market_id", "side", "at", "daily_rate"):
+        found.setdefault((market_id, side), []).append((at, rate))
+    return found
+
+
+def samples(track: Track, *, since: datetime, now: datetime, count: int) -> list[Decimal]:
+    """The rate at `count` evenly spaced instants up to now; fewer where it is not known."""
+    step = (now - since) / (count - 1)
+    values, place = [], 0
+    for index in range(count):
+        at = since + step * index
+        while place < len(track) and track[place][0] <= at:
+            place += 1
+        if place:
+            values.append(track[place - 1][1])
+    return values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurrencyOffers:
+    """One currency: where it is cheapest, how far the rates reach, and on how many pairs."""
+
+    currency: str
+    cheapest: Offer
+    dearest: Offer
+    pairs: int
+
+
+def by_currency(found: Iterable[Offer]) -> list[CurrencyOffers]:
+    """One row a currency; those on most pairs come first, then by name.
+
+    Only plausible rates of enabled pairs compete for the cheapest, if there are any.
+    """
+    groups: dict[str, list[Offer]] = {}
+    for offer in found:
+        groups.setdefault(offer.currency, []).append(offer)
+    rows = [_summed_up(currency, group) for currency, group in groups.items()]
+    return sorted(rows, key=lambda row: (-row.pairs, row.currency))
+
+
+def _summed_up(currency: str, group: list[Offer]) -> CurrencyOffers:
+    cheapest_first = ordered(group, "daily")
+    return CurrencyOffers(
+        currency=currency,
+        cheapest=cheapest_of(cheapest_first),
+        dearest=cheapest_first[-1],
+        pairs=len(group),
+    )
+
+
+def cheapest_of(cheapest_first: Sequence[Offer]) -> Offer:
+    """The first that is open and plausible; the very first if none is."""
+    real = (offer for offer in cheapest_first if offer.enabled and offer.is_plausible)
+    return next(real, cheapest_first[0])

@@ -1,0 +1,348 @@
+"""The rates pages: what they list, in which order, for whom, and what they flag."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+from django.utils.html import strip_tags
+
+from loans.models import Side, Venue
+from tests.factories import (
+    make_account,
+    make_account_terms,
+    make_borrow,
+    make_feed,
+    make_margin_account,
+    make_margin_side,
+    make_market,
+    make_rate_change,
+    make_share,
+    make_terms,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def trader(client: Client, owner: User) -> Client:
+    client.force_login(owner)
+    return client
+
+
+def offer(
+    symbol: str = "BTC_USDT", daily_rate: str = "0.00055", *, side: str = Side.QUOTE, **market: str
+):
+    """A pair with one side on offer."""
+    pair = make_market(symbol=symbol, **market)
+    make_terms(market=pair, side=side, daily_rate=daily_rate, as_of=timezone.now())
+    return pair
+
+
+def html(client: Client, address: str) -> str:
+    answer = client.get(address)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def listed(page: str) -> list[str]:
+    """The rows of the table, as pair:side."""
+    return re.findall(r'<tr id="rate-([\w-]+)"', page)
+
+
+def text(page: str) -> str:
+    return re.sub(r"\s+", " ", strip_tags(page))
+
+
+def test_each_side_shows_its_rates_cost_and_limits(trader: Client) -> None:
+    offer()
+
+    page = text(html(trader, "/rates/"))
+
+    for figure in ("0.055000%", "0.00229166%", "20.08%", "22.23%", "0.54999840"):
+        assert figure in page
+
+
+def test_the_cost_follows_the_amount_and_hours_of_the_address(trader: Client) -> None:
+    offer()
+
+    page = text(html(trader, "/rates/?amount=20&hours=1"))
+
+    assert "20 for 1 h" in page
+    assert "0.00045833" in page
+
+
+def test_a_mistyped_amount_is_kept_and_explained(trader: Client) -> None:
+    offer()
+
+    page = html(trader, "/rates/?amount=1e5")
+
+    assert 'value="1e5"' in page
+    assert "Write a plain number like 1000 or 0.5" in page
+    assert "1,000 for 24 h" in page
+
+
+@pytest.mark.parametrize(
+    ("sort", "first"),
+    [("daily", "AAA_USDT-quote"), ("-daily", "CCC_USDT-quote"), ("-symbol", "CCC_USDT-quote")],
+)
+def test_every_order_is_in_the_address(trader: Client, sort: str, first: str) -> None:
+    for symbol, rate in (("AAA_USDT", "0.0001"), ("BBB_USDT", "0.0002"), ("CCC_USDT", "0.0009")):
+        offer(symbol, rate)
+
+    assert listed(html(trader, f"/rates/?sort={sort}"))[0] == first
+
+
+def test_what_is_not_known_comes_last_in_both_directions(trader: Client, owner: User) -> None:
+    account = make_account(owner=owner)
+    known = offer("AAA_USDT")
+    offer("BBB_USDT")
+    make_account_terms(account=account, market=known, borrowable="5")
+
+    for sort in ("borrowable", "-borrowable"):
+        assert listed(html(trader, f"/rates/?sort={sort}")) == ["AAA_USDT-quote", "BBB_USDT-quote"]
+
+
+def test_every_sort_of_the_table_works(trader: Client) -> None:
+    offer()
+    links = set(re.findall(r'href="\?sort=([\w-]+)"', html(trader, "/rates/")))
+
+    assert {"daily", "hourly", "apr", "apy", "cost", "change", "min", "max", "age"} <= links
+    for sort in links:
+        assert listed(html(trader, f"/rates/?sort={sort}&currency=")) == ["BTC_USDT-quote"]
+
+
+def test_search_finds_pairs_by_any_spelling(trader: Client) -> None:
+    offer("BTC_USDT")
+    offer("ETH_USDT")
+
+    for words in ("btc", "BTC/usdt", "usdt btc"):
+        assert listed(html(trader, f"/rates/?q={words}")) == ["BTC_USDT-quote"]
+
+
+def test_filters_narrow_by_currency_side_and_state(trader: Client) -> None:
+    make_terms(market=offer("BTC_USDT"), side=Side.BASE)
+    offer("ETH_USDT", enabled=False)
+
+    assert listed(html(trader, "/rates/?currency=BTC")) == ["BTC_USDT-base"]
+    assert listed(html(trader, "/rates/?side=quote")) == ["BTC_USDT-quote", "ETH_USDT-quote"]
+    assert "ETH_USDT-quote" not in listed(html(trader, "/rates/?enabled=on"))
+
+
+def test_borrowable_now_needs_at_least_the_minimum(trader: Client, owner: User) -> None:
+    account = make_account(owner=owner)
+    for symbol, borrowable in (("AAA_USDT", "0"), ("BBB_USDT", "5")):
+        make_account_terms(account=account, market=offer(symbol), borrowable=borrowable)
+
+    assert listed(html(trader, "/rates/?borrowable=on")) == ["BBB_USDT-quote"]
+
+
+def test_a_stranger_does_not_see_what_an_account_may_borrow(
+    client: Client, owner: User, stranger: User
+) -> None:
+    account = make_account(owner=owner)
+    make_account_terms(account=account, market=offer(), borrowable="135.12")
+    client.force_login(stranger)
+
+    page = html(client, f"/rates/?account={account.pk}")
+
+    assert listed(page) == ["BTC_USDT-quote"]
+    assert "135.12" not in page
+    assert "135.12" not in html(client, "/rates/BTC_USDT/")
+
+
+def test_a_colleague_with_a_share_sees_it(client: Client, owner: User, colleague: User) -> None:
+    account = make_account(owner=owner)
+    make_account_terms(account=account, market=offer(), borrowable="135.12")
+    make_share(account=account, person=colleague)
+    client.force_login(colleague)
+
+    assert "135.12" in html(client, "/rates/")
+
+
+def test_one_currency_is_ranked_and_its_cheapest_pair_named(trader: Client) -> None:
+    offer("AAA_USDT", "0.0009")
+    offer("BBB_USDT", "0.0001")
+
+    page = html(trader, "/rates/?currency=USDT")
+
+    assert listed(page) == ["BBB_USDT-quote", "AAA_USDT-quote"]
+    assert "Cheapest USDT now: BBB_USDT" in text(page)
+
+
+def test_an_implausible_or_disabled_rate_is_never_called_the_cheapest(trader: Client) -> None:
+    offer("AAA_USDT", "0.0000000001")
+    offer("BBB_USDT", "0.0001", enabled=False)
+    offer("CCC_USDT", "0.0003")
+
+    assert "Cheapest USDT now: CCC_USDT" in text(html(trader, "/rates/?currency=USDT"))
+
+
+def test_the_cheapest_that_can_be_borrowed_is_named_beside_it(trader: Client, owner: User) -> None:
+    account = make_account(owner=owner)
+    make_account_terms(account=account, market=offer("AAA_USDT", "0.0001"), borrowable="0")
+    make_account_terms(account=account, market=offer("BBB_USDT", "0.0002"), borrowable="7")
+
+    assert "where Desk can borrow now: BBB_USDT" in text(html(trader, "/rates/?currency=USDT"))
+
+
+def test_the_view_by_currency_names_each_ones_cheapest_pair(trader: Client) -> None:
+    make_terms(market=offer("AAA_USDT", "0.0009"), side=Side.BASE)
+    offer("BBB_USDT", "0.0001")
+
+    page = text(html(trader, "/rates/?by=currency"))
+
+    assert re.search(r"USDT BBB_USDT quote 0\.010000%", page)
+    assert "2 currencies" in page
+
+
+def test_a_rate_outside_the_plausible_band_is_flagged_and_not_rescaled(trader: Client) -> None:
+    offer("BTC_USDT", "0.05")
+
+    page = text(html(trader, "/rates/"))
+
+    assert "unusual rate" in page
+    assert "5.000000%" in page
+
+
+def test_terms_on_which_two_keys_disagree_are_flagged(trader: Client) -> None:
+    make_terms(market=make_market(), differs_by_key=True)
+
+    assert "differs by key" in html(trader, "/rates/")
+    assert "differs by key" in html(trader, "/rates/BTC_USDT/")
+
+
+def test_the_change_is_measured_against_the_rate_a_day_ago(trader: Client) -> None:
+    now = timezone.now()
+    pair = offer("BTC_USDT", "0.00055")
+    make_rate_change(market=pair, at=now - timedelta(days=3), daily_rate="0.0001")
+    make_rate_change(market=pair, at=now - timedelta(hours=30), daily_rate="0.0005")
+    make_rate_change(market=pair, at=now - timedelta(hours=2), daily_rate="0.00055")
+
+    page = html(trader, "/rates/")
+
+    assert "▲ +10.0 %" in text(page)
+    assert "from 0.010000 % to 0.055000 %" in page
+
+
+def test_a_side_watched_for_less_than_a_day_has_no_change_yet(trader: Client) -> None:
+    pair = offer()
+    make_rate_change(market=pair, at=timezone.now() - timedelta(hours=2), daily_rate="0.00055")
+
+    assert "▲" not in html(trader, "/rates/")
+
+
+def test_long_tables_come_by_the_page_and_without_script(trader: Client) -> None:
+    for number in range(60):
+        offer(f"C{number:02d}_USDT")
+
+    first = html(trader, "/rates/")
+    both = html(trader, "/rates/?rows=100")
+    rest = html(trader, "/rates/?after=C49_USDT:quote")
+
+    assert len(listed(first)) == 50
+    assert 'href="?rows=100"' in first
+    assert len(listed(both)) == 60
+    assert listed(rest)[0] == "C50_USDT-quote"
+    assert len(listed(rest)) == 10
+
+
+def test_nonsense_in_the_address_is_no_error(trader: Client) -> None:
+    offer()
+
+    for query in ("sort=owner__password", "rows=-1", "after=%00", "by=x", "side=up", "hours=0"):
+        assert listed(html(trader, f"/rates/?{query}")) == ["BTC_USDT-quote"]
+
+
+def test_each_venue_has_its_own_rates_and_band(trader: Client, owner: User) -> None:
+    offer("AAA_USDT")
+    offer("BBB_USDT", venue=Venue.BITMART)
+    make_account(owner=owner, venue=Venue.BITMART)
+
+    live, paper = html(trader, "/rates/"), html(trader, "/rates/?venue=paper")
+
+    assert listed(live) == ["BBB_USDT-quote"]
+    assert "LIVE</strong>: real money" in live
+    assert "closing" in text(live)
+    assert listed(paper) == ["AAA_USDT-quote"]
+    assert "PAPER</strong>: no real money" in paper
+
+
+def test_before_the_first_reading_the_page_says_what_will_come(trader: Client) -> None:
+    assert "No rates yet" in html(trader, "/rates/")
+
+
+def test_an_unreachable_exchange_is_named_with_what_is_shown(trader: Client) -> None:
+    pair = make_market()
+    make_terms(market=pair, as_of=timezone.now() - timedelta(hours=2))
+    make_feed(failures=3, error="The exchange did not answer for 2 hours.")
+
+    page = html(trader, "/rates/")
+
+    assert "The exchange did not answer for 2 hours." in page
+    assert "2 h, exchange unreachable" in page
+
+
+def test_the_pair_page_shows_both_sides_and_what_is_owed(trader: Client, owner: User) -> None:
+    pair = offer()
+    make_terms(market=pair, side=Side.BASE, daily_rate="0.0002")
+    margin = make_margin_account(account=make_account(owner=owner), market=pair)
+    make_margin_side(margin_account=margin, borrow_unpaid="20", interest_unpaid="0.00045833")
+
+    page = text(html(trader, "/rates/BTC_USDT/"))
+
+    for words in ("Borrow BTC", "Borrow USDT", "20.00000000USDT", "0.00045833USDT", "4.2"):
+        assert words in page
+
+
+def test_the_pair_page_tells_its_changes_newest_first(trader: Client) -> None:
+    pair, now = offer(), timezone.now()
+    make_rate_change(market=pair, at=now - timedelta(days=2), daily_rate="0.0005")
+    make_rate_change(market=pair, at=now - timedelta(days=1), daily_rate="0.00055")
+
+    page = text(html(trader, "/rates/BTC_USDT/"))
+
+    assert re.search(r"0\.055000%.*▲ \+10\.0 %.*0\.050000%.*first seen", page)
+
+
+def test_older_changes_are_a_page_away(trader: Client) -> None:
+    pair, now = offer(), timezone.now()
+    for hour in range(55):
+        make_rate_change(
+            market=pair, at=now - timedelta(hours=60 - hour), daily_rate=f"0.000{100 + hour}"
+        )
+
+    page = html(trader, "/rates/BTC_USDT/")
+    older = re.search(r'id="older-changes" href="(\?after=\d+)"', page)
+
+    assert older is not None
+    assert "first seen" not in page
+    assert "first seen" in html(trader, f"/rates/BTC_USDT/{older[1]}")
+
+
+def test_the_chart_gets_exact_text_and_the_persons_loans(trader: Client, owner: User) -> None:
+    pair, now = offer(), timezone.now()
+    make_rate_change(market=pair, at=now - timedelta(days=2), daily_rate="0.00055")
+    make_borrow(account=make_account(owner=owner), symbol="BTC_USDT", at=now - timedelta(hours=5))
+
+    page = html(trader, "/rates/BTC_USDT/")
+
+    assert '"0.0005500000000000"' in page
+    assert '"marks": [[' in page
+
+
+def test_an_unknown_pair_is_not_found(trader: Client) -> None:
+    assert trader.get("/rates/NOPE_USDT/").status_code == 404
+
+
+@pytest.mark.parametrize("address", ["/rates/", "/rates/BTC_USDT/"])
+def test_the_pages_need_a_person_and_only_answer_reads(
+    client: Client, owner: User, address: str
+) -> None:
+    offer()
+
+    assert client.get(address).headers["Location"].startswith("/accounts/login/")
+    client.force_login(owner)
+    assert client.post(address).status_code == 405
