@@ -42,6 +42,9 @@ def read_answer(answer: Answer, *, hide: Iterable[str] = ()) -> Envelope:
 
 def failed(failure: Failure) -> ReadError:
     """Make the error of a call that brought no complete answer."""
+    if failure.http_status is not None and not failure.was_late:
+        # It began to answer, and what came was cut, too long or not what its headers say.
+        return Garbled(failure.reason, http_status=failure.http_status)
     return Unreachable(failure.reason, http_status=failure.http_status)
 
 

@@ -46,6 +46,7 @@ class Failure:
 
     reason: str
     was_connected: bool
+    was_late: bool = False
     http_status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -104,7 +105,7 @@ class Transport:
         try:
             return self._answer(request, call, start_ns, limit_bytes=limit_bytes, decode=decode)
         except Exception as exc:
-            return Failure(_reason(exc, call), was_connected=call.is_connected)
+            return Failure(_reason(exc, call), call.is_connected, call.is_late)
         finally:
             CALL.reset(token)
 
@@ -137,7 +138,7 @@ class Transport:
         except Exception as exc:
             # The status is still worth knowing.
             response.close()
-            return Failure(_reason(exc, call), True, response.status_code, headers)
+            return Failure(_reason(exc, call), True, call.is_late, response.status_code, headers)
         # Given back to the pool once read to its end, dropped otherwise.
         response.raw.release_conn()
         call.step("answered")
