@@ -33,8 +33,8 @@ class Habit:
 
 
 _HABITS = (
-    Habit("ETH_USDT", "USDT", 96),
-    Habit("ETH_USDT", "ETH", 28),
+    Habit("ETH_USDT", "USDT", 124),
+    Habit("ETH_USDT", "ETH", 36),
     Habit("BTC_USDT", "USDT", 34),
     Habit("BTC_USDT", "BTC", 12),
     Habit("SOL_USDT", "SOL", 16),
