@@ -6,6 +6,7 @@ drip, which only the owner of the socket can do. Rules and endpoints are elsewhe
 
 import logging
 import re
+import selectors
 import socket
 import struct
 import threading
@@ -26,8 +27,6 @@ DEFAULT_SEED = 20260726
 _BODY_LIMIT_BYTES = 1024 * 1024
 _IDLE_SECONDS = 60
 _FAREWELL_SECONDS = 3
-# How long a stop may go unnoticed.
-_POLLS_A_SECOND = 10
 
 logger = logging.getLogger(__name__)
 
@@ -133,7 +132,25 @@ class _Server(ThreadingHTTPServer):
         self._connections: dict[socket.socket, threading.Thread] = {}
         self._forsaken: set[socket.socket] = set()
         self._stopping = threading.Event()
+        self._bell, self._ringer = socket.socketpair()
         super().__init__(address, _Handler)
+
+    def begin(self) -> None:
+        """Accept connections, in a thread."""
+        self._acceptor = threading.Thread(target=self._accept, name="paper", daemon=True)
+        self._acceptor.start()
+
+    def _accept(self) -> None:
+        """Until the bell rings; sleeps without waking up for nothing."""
+        with self._bell, selectors.DefaultSelector() as selector:
+            for waiting in (self.socket, self._bell):
+                selector.register(waiting, selectors.EVENT_READ)
+            while True:
+                ready = [key.fileobj for key, _ in selector.select()]
+                if self._bell in ready:
+                    return
+                with suppress(OSError):
+                    self.process_request(*self.get_request())
 
     def reply(self, request: Request) -> Reply:
         """The exchange's answer; a defect of ours is an internal error of the exchange."""
@@ -176,7 +193,8 @@ class _Server(ThreadingHTTPServer):
     def finish(self) -> None:
         """Take no more requests, let answers under way go out, close everything."""
         self._stopping.set()
-        self.shutdown()
+        self._ringer.close()
+        self._acceptor.join()
         self.server_close()
         with self._lock:
             open_now = dict(self._connections)
@@ -232,12 +250,7 @@ class PaperExchange:
             exchange.close()
             raise
         self._address = (self._address[0], self._server.server_address[1])
-        threading.Thread(
-            target=self._server.serve_forever,
-            args=(1 / _POLLS_A_SECOND,),
-            name="paper",
-            daemon=True,
-        ).start()
+        self._server.begin()
         return self
 
     def stop(self) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from loans.bitmart.codes import CODES
 from tests.paper.calls import Answer, borrow, get, post, records, repay
-from tests.paper_fixture import Paper, PaperKey, paper  # noqa: F401
+from tests.paper_fixture import Paper, PaperKey, paper, shared_paper  # noqa: F401
 
 
 @pytest.fixture
@@ -136,27 +136,33 @@ ACCOUNT_CODES = [
 
 
 @pytest.mark.parametrize("code", ACCOUNT_CODES)
-def test_an_account_can_be_refused_by_its_standing(fast: Paper, key: PaperKey, code: int) -> None:
-    fast.change_key(key, refusals={"BTC_USDT": code})
+def test_an_account_can_be_refused_by_its_standing(
+    shared_paper: Paper,  # noqa: F811
+    code: int,
+) -> None:
+    key = shared_paper.new_key()
+    shared_paper.change_key(key, refusals={"BTC_USDT": code})
 
-    answer = borrow(fast, key, "1")
+    answer = borrow(shared_paper, key, "1")
 
     assert outcome(answer) == (CODES[code].http_status, code)
     assert answer.body["message"] == CODES[code].message
     elsewhere = {"symbol": "ETH_USDT", "currency": "USDT", "amount": "1"}
-    assert post(fast, key, "borrow", **elsewhere).code == 1000
+    assert post(shared_paper, key, "borrow", **elsewhere).code == 1000
 
 
 @pytest.mark.parametrize("code", sorted(CODES))
 def test_every_known_code_arrives_with_its_status_on_request(
-    fast: Paper, key: PaperKey, code: int
+    shared_paper: Paper,  # noqa: F811
+    code: int,
 ) -> None:
-    fast.fault("code", kind="repay", code=code)
+    key = shared_paper.new_key()
+    shared_paper.fault("code", kind="repay", code=code, access_key=key.access_key)
 
-    answer = repay(fast, key, "1")
+    answer = repay(shared_paper, key, "1")
 
     assert outcome(answer) == (CODES[code].http_status, code)
-    assert fast.books(key)["executed"]["repayments"] == []
+    assert shared_paper.books(key)["executed"]["repayments"] == []
 
 
 def test_maintenance_answers_with_status_200(fast: Paper, key: PaperKey) -> None:
