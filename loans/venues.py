@@ -4,21 +4,31 @@ and the money bounds, nothing else.
 This is where settings meet the client: services are handed what is made here.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from functools import lru_cache
 from urllib.parse import parse_qsl, urlsplit
 
 import redis
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.utils import timezone
 
 from loans.bitmart import limits
 from loans.bitmart.client import Client
 from loans.bitmart.limits import Limiter
 from loans.bitmart.protocol import validate_base_url
 from loans.models import Account, Venue
+from loans.services.bounds import Bounds, span
 from loans.services.credentials import open_credentials
+from loans.services.journal import Journal
 from loans.services.limiter import DatabaseStore, RedisStore, SharedLimiter, Store
+from loans.services.sending import Line
 from loans.vault import Keyring
+
+# Preparing needs a few reads of at most 15 s each; another worker takes over after this.
+LEASE = timedelta(seconds=90)
 
 _REDIS_SCHEMES = {
     "redis": "redis",
@@ -102,3 +112,47 @@ def redis_url(address: str) -> str | None:
     database = query.get("db") or query.get("virtual_host") or ""
     suffix = f"?db={database}" if database.isdigit() else ""
     return f"{scheme}://{parts.netloc}{parts.path}{suffix}"
+
+
+# --- The money path: where its settings meet its services ---------------------------------------
+
+
+def money_bounds() -> Bounds:
+    """W, P, V and the other bounds, as set."""
+    return Bounds(
+        expiry=span(settings.MONEY_EXPIRY_SECONDS),
+        processing=span(settings.MONEY_PROCESSING_SECONDS),
+        visibility=span(settings.MONEY_VISIBILITY_SECONDS),
+        queue=span(settings.MONEY_QUEUE_SECONDS),
+        deadline=span(settings.MONEY_DEADLINE_SECONDS),
+        lease=LEASE,
+    )
+
+
+def is_probed(account: Account) -> bool:
+    """Whether "not executed" may be said without a person (ruled per venue, or by its probes)."""
+    return account.venue in settings.MONEY_PROBED_VENUES or account.probed_at is not None
+
+
+def journal() -> Journal:
+    """The send journal of this data folder."""
+    return Journal(settings.DATA_DIR / "sends.journal")
+
+
+@contextmanager
+def money_line(account: Account) -> Iterator[Line]:
+    """Everything one send needs. Raises: VaultError if the key does not open."""
+    limiter = limiter_for(account.venue, key=account.fingerprint)
+    credentials = open_credentials(account, keyring=keyring())
+    with Client(
+        base_url(account.venue), credentials, limiter=limiter, priority=limits.PERSON_WAITING
+    ) as client:
+        yield Line(
+            client=client,
+            credentials=credentials,
+            base_url=base_url(account.venue),
+            limiter=limiter,
+            journal=journal(),
+            bounds=money_bounds(),
+            clock=timezone.now,
+        )

@@ -267,7 +267,9 @@ CELERY_TASK_DEFAULT_QUEUE = "sync"
 CELERY_TASK_ROUTES = {"loans.tasks.send_instruction": {"queue": "money"}}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE = {}
+CELERY_BEAT_SCHEDULE = {
+    "money": {"task": "loans.tasks.money_tick", "schedule": 2, "options": {"expires": 2}},
+}
 
 # --- Logs --------------------------------------------------------------------------------------
 LOGGING = {

@@ -1,0 +1,9 @@
+"""Thin Celery edges: an id in, nothing out, safe to run twice and to be killed anywhere.
+
+The tables are the queue and a message is only a bell: each tick finds what a lost message left.
+Celery finds the tasks by importing this package.
+"""
+
+from loans.tasks.money import look_for_instruction, money_tick, send_instruction
+
+__all__ = ["look_for_instruction", "money_tick", "send_instruction"]

@@ -1,0 +1,64 @@
+"""The tasks that move money, and those that learn what became of it."""
+
+import logging
+
+from celery import shared_task
+from django.utils import timezone
+
+from loans import venues
+from loans.bitmart import limits
+from loans.models import Instruction
+from loans.services import recovery, sweeping
+from loans.services.looking import look
+from loans.services.sending import send
+from loans.tasks.bell import ring
+from loans.vault import VaultError
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task(name="loans.tasks.send_instruction", expires=60, acks_late=False, max_retries=0)
+def send_instruction(instruction_id: str) -> None:
+    """Take one queued instruction as far as it goes; whoever is second does nothing."""
+    recovery.heed_journal(venues.journal(), now=timezone.now())
+    instruction = Instruction.objects.filter(pk=instruction_id).first()
+    if instruction is None or instruction.state != "QUEUED":
+        return
+    try:
+        with venues.money_line(instruction.account) as line:
+            send(instruction, line)
+    except VaultError:
+        logger.error("the key of account %s does not open", instruction.account_id)
+        return
+    if instruction.look_at is not None:
+        ring(look_for_instruction, instruction_id)
+
+
+@shared_task(name="loans.tasks.look_for_instruction", expires=60)
+def look_for_instruction(instruction_id: str) -> None:
+    """Read the records for one instruction, if its time has come."""
+    instruction = Instruction.objects.filter(pk=instruction_id).first()
+    if instruction is None or instruction.account.status == "removed":
+        return
+    account = instruction.account
+    try:
+        with venues.client_for(account, priority=limits.UNKNOWN_OUTCOME) as client:
+            look(
+                instruction,
+                client=client,
+                bounds=venues.money_bounds(),
+                is_probed=venues.is_probed(account),
+                now=timezone.now(),
+            )
+    except VaultError:
+        logger.error("the key of account %s does not open", account.pk)
+
+
+@shared_task(name="loans.tasks.money_tick", expires=2)
+def money_tick() -> None:
+    """Keep every instruction moving: what bells, workers or the power have lost is found here."""
+    due = sweeping.sweep(now=timezone.now())
+    for instruction_id in due.to_send:
+        ring(send_instruction, instruction_id)
+    for instruction_id in due.to_look:
+        ring(look_for_instruction, instruction_id)
