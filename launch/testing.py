@@ -23,6 +23,8 @@ from launch.install import PYTHON, TEST_LOCK, child_environment, ensure_installe
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 LOCAL_POSTGRESQL = ("postgres://postgres@127.0.0.1:5432/postgres", "127.0.0.1", 5432)
+# Their subject is not the database: once is enough.
+WITHOUT_DATABASE = ("tests/start", "tests/test_architecture.py", "tests/test_conventions.py")
 NOTHING_COLLECTED = 5
 PROCESSES = "2"
 REQUIREMENTS = ("needs Chromium", "needs PostgreSQL", "needs Redis")
@@ -59,6 +61,7 @@ class Run:
     marks: str
     variables: dict[str, str]
     processes: str | None = PROCESSES
+    leave_out: tuple[str, ...] = ()
 
 
 def run_tests(arguments: list[str]) -> int:
@@ -93,7 +96,8 @@ def _runs(redis_url: str | None) -> list[Run]:
         Run("browser", "browser", {**common, "DATABASE_URL": ""}, processes=None),
     ]
     if postgresql:
-        runs.append(Run("PostgreSQL", "not browser", {**common, "DATABASE_URL": postgresql}))
+        variables = {**common, "DATABASE_URL": postgresql}
+        runs.append(Run("PostgreSQL", "not browser", variables, leave_out=WITHOUT_DATABASE))
     else:
         say("No PostgreSQL: set TEST_DATABASE_URL to run everything on it, too.")
     return runs
@@ -113,6 +117,7 @@ def _run(run: Run, arguments: list[str], scratch: Path, number: int) -> Tally:
     report = scratch / f"report-{number}.xml"
     data_dir = scratch / f"data-{number}"
     command = [str(PYTHON), "-m", "pytest", f"--junitxml={report}", "-m", run.marks]
+    command += [f"--ignore={path}" for path in run.leave_out]
     if run.processes:
         command += ["-n", run.processes, "--dist", "loadfile"]
     variables = {**run.variables, "MARGINSITE_DATA_DIR": str(data_dir)}

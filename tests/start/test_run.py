@@ -1,5 +1,6 @@
 """`python3 run.py` as a person meets it, with every real process, on free ports."""
 
+import contextlib
 import http.client
 import os
 import signal
@@ -59,7 +60,8 @@ class Running:
 
     def end_whatever_is_left(self) -> None:
         for process_id in self.processes():
-            os.kill(process_id, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process_id, signal.SIGKILL)
         self.process.wait()
 
 

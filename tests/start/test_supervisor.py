@@ -1,5 +1,6 @@
 """The supervisor and its watcher, with real processes that are really killed."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -95,7 +96,8 @@ def driven(tmp_path: Path) -> Iterator[Driven]:
     wait_until(lambda: driven.log().count("| ready") == 2)
     yield driven
     for process_id in driven.processes():
-        os.kill(process_id, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process_id, signal.SIGKILL)
     driven.outer.wait()
     driven.outer.stdout.close()
 

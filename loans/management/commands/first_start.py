@@ -35,7 +35,7 @@ class Command(BaseCommand):
                 _keep_private(Path(connection.settings_dict["NAME"]))
         _collect_static_files()
         if not without_administrator:
-            _make_first_administrator()
+            make_first_administrator()
 
 
 def _keep_private(path: Path) -> None:
@@ -65,7 +65,8 @@ def _fingerprint_of_sources() -> str:
     return found.hexdigest()
 
 
-def _make_first_administrator() -> None:
+def make_first_administrator() -> None:
+    """Make one if there is none, and show its password this once."""
     people = get_user_model().objects
     if people.filter(is_superuser=True, is_active=True).exists():
         return

@@ -1,0 +1,71 @@
+"""The backup is whole, closed to others, and without the keys."""
+
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from loans.management.commands.backup import copy
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> sqlite3.Connection:
+    """A database under WAL that another process is writing to."""
+    writing = sqlite3.connect(tmp_path / "source.sqlite3")
+    writing.execute("PRAGMA journal_mode=WAL")
+    writing.execute("CREATE TABLE loan (amount TEXT)")
+    writing.execute("INSERT INTO loan VALUES ('15.00034374')")
+    writing.commit()
+    return writing
+
+
+def test_a_copy_holds_what_was_committed_and_not_what_was_not(
+    database: sqlite3.Connection, tmp_path: Path
+) -> None:
+    database.execute("INSERT INTO loan VALUES ('1')")  # not committed
+
+    copy(tmp_path / "source.sqlite3", tmp_path / "copy.sqlite3")
+
+    copied = sqlite3.connect(tmp_path / "copy.sqlite3")
+    assert copied.execute("SELECT amount FROM loan").fetchall() == [("15.00034374",)]
+
+
+def test_a_copy_is_one_file_that_only_its_owner_reads(
+    database: sqlite3.Connection, tmp_path: Path
+) -> None:
+    (tmp_path / "target").mkdir()
+
+    copy(tmp_path / "source.sqlite3", tmp_path / "target" / "copy.sqlite3")
+
+    (only,) = (tmp_path / "target").iterdir()
+    assert stat.S_IMODE(only.stat().st_mode) == 0o600
+
+
+def test_a_copy_never_overwrites(database: sqlite3.Connection, tmp_path: Path) -> None:
+    (tmp_path / "copy.sqlite3").write_text("yesterday's")
+
+    with pytest.raises(FileExistsError):
+        copy(tmp_path / "source.sqlite3", tmp_path / "copy.sqlite3")
+
+    assert (tmp_path / "copy.sqlite3").read_text() == "yesterday's"
+
+
+def test_a_damaged_database_leaves_no_backup(tmp_path: Path) -> None:
+    (tmp_path / "source.sqlite3").write_bytes(b"SQLite format 3\0" + b"\1" * 5000)
+
+    with pytest.raises(sqlite3.Error):
+        copy(tmp_path / "source.sqlite3", tmp_path / "copy.sqlite3")
+
+    assert [p.name for p in tmp_path.iterdir()] == ["source.sqlite3"]
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db
+def test_on_postgresql_the_right_command_is_named(tmp_path: Path) -> None:
+    assert connection.vendor == "postgresql"
+
+    with pytest.raises(CommandError, match="pg_dump"):
+        call_command("backup", str(tmp_path / "copy"))
