@@ -2,7 +2,17 @@
 
 from django.urls import URLPattern, path
 
-from loans.views import health, rates
+from loans.views import (
+    alerts,
+    audit,
+    health,
+    key_switches,
+    keys,
+    people,
+    rates,
+    status,
+    team,
+)
 
 app_name = "loans"
 
@@ -18,4 +28,29 @@ rates_urls = [
     path("rates/<str:symbol>/", rates.rate, name="rate"),
 ]
 
-urlpatterns: list[URLPattern] = [*health_urls, *rates_urls]
+# Keys: what is connected, and its switches
+keys_urls = [
+    path("keys/", keys.index, name="keys"),
+    path("keys/add/", keys.add, name="key_add"),
+    path("keys/paper/", keys.connect_paper, name="key_paper"),
+    path("keys/all/<slug:deed>/", key_switches.act_on_site, name="site_act"),
+    path("keys/<uuid:pk>/", keys.page, name="key"),
+    path("keys/<uuid:pk>/replace/", keys.replace, name="key_replace"),
+    path("keys/<uuid:pk>/remove/", keys.remove, name="key_remove"),
+    path("keys/<uuid:pk>/rename/", keys.rename, name="key_rename"),
+    path("keys/<uuid:pk>/mode/", key_switches.change_mode, name="key_mode"),
+    path("keys/<uuid:pk>/<slug:deed>/", key_switches.act, name="key_act"),
+]
+
+# House: who sees what, who did what, how everything is
+house_urls = [
+    path("team/", team.index, name="team"),
+    path("team/<int:pk>/", team.change, name="share"),
+    path("audit/", audit.index, name="audit"),
+    path("alerts/", alerts.index, name="alerts"),
+    path("status/", status.index, name="status"),
+    path("metrics", status.metrics, name="metrics"),
+    path("settings/", people.settings_page, name="settings"),
+]
+
+urlpatterns: list[URLPattern] = [*health_urls, *rates_urls, *keys_urls, *house_urls]

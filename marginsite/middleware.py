@@ -1,11 +1,16 @@
-"""What every answer carries, and who may ask: response headers, and sign-in by default."""
+"""What every answer carries, who asks and from where, and in which zone times are shown."""
 
 from collections.abc import Callable
+from ipaddress import ip_address, ip_network
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
+from django.utils import timezone
+
+from loans.models import Preference
 
 POLICY = "; ".join(
     [
@@ -39,6 +44,47 @@ def security_headers(get_response: Handler) -> Handler:
         return response
 
     return middleware
+
+
+def client_address(get_response: Handler) -> Handler:
+    """Take the caller's address from X-Forwarded-For, but only what trusted proxies put there."""
+    networks = [ip_network(entry, strict=False) for entry in settings.TRUSTED_PROXIES]
+
+    def is_trusted(address: str) -> bool:
+        try:
+            found = ip_address(address)
+        except ValueError:
+            return False
+        return any(found in network for network in networks)
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+        while hops and hops[-1] and is_trusted(request.META.get("REMOTE_ADDR", "")):
+            request.META["REMOTE_ADDR"] = hops.pop()
+        return get_response(request)
+
+    return middleware
+
+
+def local_time(get_response: Handler) -> Handler:
+    """Show times in the zone that the person has chosen, in UTC until then."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        with timezone.override(_zone_of(request)):
+            return get_response(request)
+
+    return middleware
+
+
+def _zone_of(request: HttpRequest) -> ZoneInfo:
+    name = "UTC"
+    if request.user.is_authenticated:
+        chosen = Preference.objects.filter(person_id=request.user.pk)
+        name = chosen.values_list("time_zone", flat=True).first() or name
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
 
 
 class LoginRequired(LoginRequiredMiddleware):

@@ -58,6 +58,7 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 HTTPS = env.bool("MARGINSITE_HTTPS", default=False)
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")  # without one, /metrics does not exist
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -79,6 +80,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "marginsite.middleware.security_headers",
+    "marginsite.middleware.client_address",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -90,6 +92,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "marginsite.middleware.LoginRequired",
+    "marginsite.middleware.local_time",
 ]
 
 ROOT_URLCONF = "marginsite.urls"
@@ -269,6 +272,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "money": {"task": "loans.tasks.money_tick", "schedule": 2, "options": {"expires": 2}},
+    "keys": {"task": "loans.tasks.key_tick", "schedule": 20, "options": {"expires": 20}},
 }
 
 # --- Logs --------------------------------------------------------------------------------------

@@ -1,14 +1,15 @@
 """Exchange keys of people: adding, changing, replacing and removing them.
 
 Nothing here calls a venue, and nothing gives a key back: the texts come in once, are sealed, and
-are shown as a fingerprint from then on. Trying a key is in `lights`, asking the paper exchange for
-one in `paper_keys`.
+are shown as a fingerprint from then on. Trying a key is in `lights`, getting one from the paper
+exchange in `paper_keys`.
 """
 
 from dataclasses import dataclass
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from loans.bitmart.secret import Credentials
 from loans.models import (
@@ -60,11 +61,11 @@ def owned_by(person: Person) -> AccountQuerySet:
     return Account.objects.kept().filter(owner_id=person.pk)
 
 
-def run_by(person: Person) -> AccountQuerySet:
-    """Keys that a person may change: own ones, and those managed for somebody else."""
+def run_by(person: Person, *, removed_too: bool = False) -> AccountQuerySet:
+    """Accounts that a person may change: own ones, and those managed for somebody else."""
     managed = AccountShare.objects.filter(person_id=person.pk, role=AccountShare.Role.MANAGER)
-    kept = Account.objects.kept()
-    return kept.filter(owner_id=person.pk) | kept.filter(pk__in=managed.values("account_id"))
+    rows = Account.objects.filter(owner__isnull=False) if removed_too else Account.objects.kept()
+    return rows.filter(Q(owner_id=person.pk) | Q(pk__in=managed.values("account_id")))
 
 
 def add(
@@ -80,7 +81,7 @@ def add(
 
     Raises Declined if the key is here already; whose it is, is told to its owner only.
     """
-    account = _new(venue=venue, label=label, by=by)
+    account = new_account(venue=venue, label=label, by=by)
     account.allow_money = allow_money or venue == Venue.PAPER
     sealing.put(account, credentials)
     with transaction.atomic():
@@ -96,60 +97,10 @@ def add(
     return account
 
 
-def ask_paper_key(*, label: str, by: By) -> Account:
-    """A row for a paper key that a worker will fetch; the one still pending, if there is one."""
-    waiting = owned_by(by.person).filter(venue=Venue.PAPER, status=Account.Status.PENDING)
-    with transaction.atomic():
-        User.objects.select_for_update().get(pk=by.person.pk)  # a double click waits here
-        if (already := waiting.first()) is not None:
-            return already
-        account = _new(venue=Venue.PAPER, label=label, by=by)
-        account.status, account.allow_money = Account.Status.PENDING, True
-        account.save(force_insert=True)
-        by.record("paper_key_asked", account, label=label)
-    return account
-
-
-def connect_pending(
-    account: Account, *, credentials: Credentials, sealing: Sealing, by: By
-) -> bool:
-    """Put a fetched key into its pending row. False if the row waits for none any more."""
-    with transaction.atomic():
-        held = _held(account)
-        if held.status != Account.Status.PENDING:
-            return False
-        sealing.put(held, credentials)
-        held.status, held.status_reason = Account.Status.READY, ""
-        held.check_requested_at = by.at
-        held.save()
-        by.record("key_connected", held, fingerprint=held.fingerprint)
-    return True
-
-
-def fail_pending(account: Account, *, reason: str, by: By) -> None:
-    """Say in the pending row why it could not be connected; asking again is a click."""
-    with transaction.atomic():
-        waiting = Account.objects.filter(pk=account.pk, status=Account.Status.PENDING)
-        if waiting.update(status=Account.Status.FAILED, status_reason=reason[:300]):
-            by.record("key_failed", account, reason=reason)
-
-
-def retry_paper_key(account: Account, *, by: By) -> bool:
-    """Let a worker try again to fetch a paper key that failed."""
-    failed = Account.objects.filter(pk=account.pk, status=Account.Status.FAILED)
-    with transaction.atomic():
-        if not failed.update(
-            status=Account.Status.PENDING, status_reason="", check_requested_at=by.at
-        ):
-            return False
-        by.record("paper_key_asked", account, label=account.label)
-    return True
-
-
 def ask_check(account: Account, *, by: By) -> bool:
     """Ask for a check; False if one is under way already or the key may not be used."""
     with transaction.atomic():
-        held = _held(account)
+        held = held_row(account)
         if held.is_checking or held.disabled or held.status != Account.Status.READY:
             return False
         held.check_requested_at = by.at
@@ -161,7 +112,7 @@ def ask_check(account: Account, *, by: By) -> bool:
 def rename(account: Account, *, label: str, by: By) -> None:
     """Give an account another name."""
     with transaction.atomic():
-        held = _held(account)
+        held = held_row(account)
         before, held.label = held.label, label
         held.save(update_fields=["label"])
         by.record("key_renamed", held, before=before, after=label)
@@ -193,7 +144,7 @@ def allow_money(account: Account, *, allowed: bool, by: By) -> None:
 def change_mode(account: Account, *, mode: Account.Mode, by: By) -> None:
     """Say whether anything else moves money on the exchange account behind this key."""
     with transaction.atomic():
-        held = _held(account)
+        held = held_row(account)
         if held.mode == mode:
             return
         held.mode, held.mode_reason = mode, ""
@@ -209,7 +160,7 @@ def replace(account: Account, *, credentials: Credentials, sealing: Sealing, by:
     if the key is here already.
     """
     with transaction.atomic():
-        held = _held(account)
+        held = held_row(account)
         before = held.fingerprint
         is_another = sealing.fingerprint(credentials) != before
         if is_another and (words := _open_words(held)):
@@ -232,7 +183,7 @@ def remove(account: Account, *, by: By) -> None:
     if account.owner_id != by.person.pk:
         raise Declined("Only the owner of a key can remove it.")
     with transaction.atomic():
-        held = _held(account)
+        held = held_row(account)
         if words := _open_words(held):
             raise Declined(f"{words} Until then you can disable the key.")
         for field in Account.SEALED_FIELDS:
@@ -246,7 +197,8 @@ def remove(account: Account, *, by: By) -> None:
         by.record("key_removed", held, label=held.label, fingerprint=held.fingerprint)
 
 
-def _new(*, venue: Venue, label: str, by: By) -> Account:
+def new_account(*, venue: Venue, label: str, by: By) -> Account:
+    """A row that is not saved; paper is exclusive, a live account shared until told otherwise."""
     is_paper = venue == Venue.PAPER
     return Account(
         owner=by.person,
@@ -258,7 +210,7 @@ def _new(*, venue: Venue, label: str, by: By) -> Account:
     )
 
 
-def _held(account: Account) -> Account:
+def held_row(account: Account) -> Account:
     """The row, locked to the end of the transaction, and not removed meanwhile."""
     held = Account.objects.select_for_update().get(pk=account.pk)
     if held.status == Account.Status.REMOVED:
@@ -268,7 +220,7 @@ def _held(account: Account) -> Account:
 
 def _switch(account: Account, field: str, value: bool, action: str, *, by: By) -> None:
     with transaction.atomic():
-        held = _held(account)
+        held = held_row(account)
         if getattr(held, field) == value:
             return
         setattr(held, field, value)

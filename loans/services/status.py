@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from django.contrib.auth.models import User
 from django.db import connection
-from django.db.models import Min, QuerySet
+from django.db.models import Min
 
 from loans.models import (
     OPEN,
@@ -50,6 +50,14 @@ class Part:
     allowed_seconds: int
 
 
+@dataclass(frozen=True)
+class UndecidedRow:
+    """An instruction that may have happened; only who sees its account may open its page."""
+
+    instruction: Instruction
+    can_open: bool
+
+
 def feed_rows(person: User, now: datetime) -> list[FeedRow]:
     """Feeds of the accounts a person sees, and of their venues; every feed for staff."""
     feeds = Feed.objects.select_related("account", "account__owner")
@@ -79,11 +87,13 @@ def parts(now: datetime) -> list[Part]:
     ]
 
 
-def undecided(person: User) -> QuerySet[Instruction]:
+def undecided(person: User) -> list[UndecidedRow]:
     """Instructions that may have happened, the oldest first; of everybody for staff."""
-    rows = Instruction.objects if person.is_staff else Instruction.objects.visible_to(person)
-    found = rows.filter(state__in=UNDECIDED).select_related("account", "requested_by")
-    return found.order_by("created_at")
+    mine = Instruction.objects.visible_to(person).filter(state__in=UNDECIDED)
+    rows = Instruction.objects.filter(state__in=UNDECIDED) if person.is_staff else mine
+    visible = set(mine.values_list("pk", flat=True))
+    found = rows.select_related("account", "requested_by").order_by("created_at")
+    return [UndecidedRow(row, row.pk in visible) for row in found]
 
 
 def refused_rows() -> Sequence[RefusedRow]:

@@ -4,6 +4,14 @@ The tables are the queue and a message is only a bell: each tick finds what a lo
 Celery finds the tasks by importing this package.
 """
 
+from loans.tasks.keys import check_key, connect_paper_key, key_tick
 from loans.tasks.money import look_for_instruction, money_tick, send_instruction
 
-__all__ = ["look_for_instruction", "money_tick", "send_instruction"]
+__all__ = [
+    "check_key",
+    "connect_paper_key",
+    "key_tick",
+    "look_for_instruction",
+    "money_tick",
+    "send_instruction",
+]

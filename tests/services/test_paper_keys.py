@@ -1,11 +1,22 @@
-"""Asking the paper exchange for a key."""
+"""A paper key in one click."""
 
 import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
 
 from loans.bitmart.client import Client
-from loans.services import paper_keys
+from loans.bitmart.secret import Credentials
+from loans.models import Account
+from loans.services import keys, paper_keys
+from loans.services.audit import By
+from loans.services.keys import Sealing
 from loans.services.paper_keys import NoPaperKey
+from loans.vault import Keyring
+from tests.factories import NOW
 from tests.paper_fixture import Paper
+
+SEALING = Sealing(Keyring.parse(settings.CREDENTIAL_KEYS), settings.FINGERPRINT_PEPPER)
+KEY = Credentials.of("an-access-key", "a-secret", "a-memo")
 
 
 def test_a_key_with_a_past_works_at_once(paper: Paper) -> None:
@@ -25,3 +36,57 @@ def test_an_answer_without_a_key_is_not_quoted(paper: Paper) -> None:
         paper_keys.fetch(f"{paper.base_url}/nowhere")
 
     assert "HTTP 404" in str(trouble.value)
+
+
+def test_two_clicks_ask_for_one_paper_key(owner: User) -> None:
+    first = paper_keys.ask(by=By(owner, NOW))
+    second = paper_keys.ask(by=By(owner, NOW))
+
+    assert first == second
+    assert first.status == Account.Status.PENDING
+
+
+def test_a_fetched_paper_key_is_put_into_its_row_once(owner: User) -> None:
+    account = paper_keys.ask(by=By(owner, NOW))
+    site = By(None, NOW)
+
+    assert paper_keys.connect(account, credentials=KEY, sealing=SEALING, by=site)
+    other = Credentials.of("other", "s", "")
+    assert not paper_keys.connect(account, credentials=other, sealing=SEALING, by=site)
+
+    account.refresh_from_db()
+    assert account.status == Account.Status.READY
+    assert account.fingerprint == SEALING.fingerprint(KEY)
+
+
+def test_a_failed_paper_key_says_why_and_may_be_tried_again(owner: User) -> None:
+    account = paper_keys.ask(by=By(owner, NOW))
+
+    paper_keys.fail(account, reason="The paper exchange does not answer.", by=By(None, NOW))
+    account.refresh_from_db()
+    assert account.status == Account.Status.FAILED
+    assert "does not answer" in account.status_reason
+
+    assert paper_keys.retry(account, by=By(owner, NOW))
+    account.refresh_from_db()
+    assert account.status == Account.Status.PENDING
+
+
+def test_each_paper_key_has_a_name_of_its_own(owner: User) -> None:
+    labels = []
+    for number in range(3):
+        account = paper_keys.ask(by=By(owner, NOW))
+        credentials = Credentials.of(f"key-{number}", "a-secret", "")
+        paper_keys.connect(account, credentials=credentials, sealing=SEALING, by=By(None, NOW))
+        labels.append(account.label)
+
+    assert labels == ["Paper", "Paper 2", "Paper 3"]
+
+
+def test_a_key_that_was_removed_while_it_was_fetched_stays_removed(owner: User) -> None:
+    account = paper_keys.ask(by=By(owner, NOW))
+    keys.remove(account, by=By(owner, NOW))
+
+    assert not paper_keys.connect(account, credentials=KEY, sealing=SEALING, by=By(None, NOW))
+    account.refresh_from_db()
+    assert account.access_key_sealed == ""

@@ -1,0 +1,61 @@
+"""The filter of the audit page. Times are read in the person's zone."""
+
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from loans.models import Account
+from loans.services.audit import ACTIONS
+from loans.services.audit_list import Wanted
+
+_DATE = forms.DateInput(attrs={"type": "date"})
+
+
+class AuditFilterForm(forms.Form):
+    """Everything optional; `to` is a whole day that is included."""
+
+    account = forms.ModelChoiceField(
+        queryset=Account.objects.none(), required=False, empty_label="All accounts"
+    )
+    action = forms.ChoiceField(
+        required=False, choices=[("", "Everything"), *sorted(ACTIONS.items(), key=lambda a: a[1])]
+    )
+    person = forms.ModelChoiceField(
+        queryset=User.objects.none(), required=False, empty_label="Everybody"
+    )
+    to = forms.DateField(required=False, label="To", widget=_DATE)
+    after = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
+
+    field_order = ("account", "action", "person", "from", "to")
+
+    def __init__(
+        self, *args: Any, accounts: QuerySet[Account], people: QuerySet[User], **kwargs: Any
+    ) -> None:
+        """Offer only accounts and people whose events the person may see."""
+        self.base_fields["from"] = forms.DateField(required=False, label="From", widget=_DATE)
+        super().__init__(*args, **kwargs)
+        self.fields["account"].queryset = accounts
+        self.fields["person"].queryset = people
+
+    def wanted(self) -> Wanted:
+        """What was asked for; a field that makes no sense is left out (and marked)."""
+        self.is_valid()
+        fields = self.cleaned_data
+        account, person, until = fields.get("account"), fields.get("person"), fields.get("to")
+        since = fields.get("from")
+        return Wanted(
+            account=account.pk if account else None,
+            action=fields.get("action", ""),
+            person=person.pk if person else None,
+            starts_at=_start(since) if since else None,
+            ends_at=_start(until + timedelta(days=1)) if until else None,
+            before_id=fields.get("after"),
+        )
+
+
+def _start(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))

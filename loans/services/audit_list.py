@@ -1,0 +1,73 @@
+"""Which events of the audit trail a person may see, and in which order a page shows them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.db.models import Q, QuerySet
+
+from loans.models import AuditEvent
+from loans.services import audit, keys
+
+PAGE_SIZE = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What a page was asked for. `ends_at` is exclusive; `before_id` continues a list."""
+
+    account: UUID | None = None
+    action: str = ""
+    person: int | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    before_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some events, newest first. `next_id` is None on the last page."""
+
+    events: Sequence[AuditEvent]
+    next_id: int | None
+
+
+def visible_to(person: User) -> QuerySet[AuditEvent]:
+    """What the person did, and what happened to accounts that the person runs; all for staff."""
+    if person.is_staff:
+        return AuditEvent.objects.all()
+    mine = keys.run_by(person, removed_too=True).values("pk")
+    return AuditEvent.objects.filter(Q(actor_id=person.pk) | Q(account__in=mine))
+
+
+def page(person: User, wanted: Wanted) -> Page:
+    """One page by keyset, so that new events do not shift it."""
+    rows = visible_to(person).filter(_condition(wanted))
+    rows = rows.select_related("actor", "account").order_by("-id")
+    found = list(rows[: PAGE_SIZE + 1])
+    has_more = len(found) > PAGE_SIZE
+    return Page(found[:PAGE_SIZE], found[PAGE_SIZE - 1].pk if has_more else None)
+
+
+def words(action: str) -> str:
+    """What an action is called on pages."""
+    return audit.ACTIONS.get(action, action.replace("_", " "))
+
+
+def _condition(wanted: Wanted) -> Q:
+    found = Q()
+    if wanted.account is not None:
+        found &= Q(account_id=wanted.account)
+    if wanted.action:
+        found &= Q(action=wanted.action)
+    if wanted.person is not None:
+        found &= Q(actor_id=wanted.person)
+    if wanted.starts_at is not None:
+        found &= Q(at__gte=wanted.starts_at)
+    if wanted.ends_at is not None:
+        found &= Q(at__lt=wanted.ends_at)
+    if wanted.before_id is not None:
+        found &= Q(pk__lt=wanted.before_id)
+    return found

@@ -1,0 +1,40 @@
+"""Who asks: the person behind a request, from where, and how lately they proved who they are."""
+
+import time
+from datetime import datetime
+from urllib.parse import urlencode
+
+from allauth.account.authentication import get_authentication_records
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from loans.services.audit import By
+
+
+def who(request: HttpRequest, now: datetime) -> By:
+    """The person, the moment and the address, for a service that writes them down."""
+    return By(request.user, now, request.META.get("REMOTE_ADDR"))
+
+
+def has_proved_lately(request: HttpRequest) -> bool:
+    """Whether this session saw a password or second factor within the last ten minutes."""
+    records = get_authentication_records(request, request.user)
+    if not records:
+        return False
+    return time.time() - records[-1]["at"] < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
+
+
+def prove_again(request: HttpRequest, *, then: str) -> HttpResponse:
+    """Ask for the password, then go to `then`, a path of ours.
+
+    What was posted is not kept and not sent again: it may hold a key, and a session is no place for
+    one.
+    """
+    if request.method == "POST":
+        messages.info(request, "First confirm that it is you; then do it once more.")
+    query = urlencode({"next": then})
+    response = HttpResponseRedirect(f"{reverse('account_reauthenticate')}?{query}")
+    response.status_code = 303
+    return response
