@@ -24,7 +24,7 @@ AMOUNT_SHAPE = RegexValidator(
 class RatesForm(forms.Form):
     """The filter row as typed. Anything left out means all."""
 
-    q = forms.CharField(label="Search", required=False, max_length=60)
+    q = forms.CharField(label="Search", required=False, max_length=60, widget=forms.SearchInput)
     currency = forms.ChoiceField(required=False)
     side = forms.ChoiceField(required=False, choices=[("", "Both"), *Side.choices])
     account = forms.ChoiceField(label="Borrowable by", required=False)
@@ -42,7 +42,7 @@ class RatesForm(forms.Form):
         names = currencies_of(venue)
         self.fields["currency"].choices = [("", "All"), *((name, name) for name in names)]
         self.fields["account"].choices = [(str(a.pk), a.label) for a in accounts]
-        self.fields["q"].widget.attrs |= {"type": "search", "autocomplete": "off"}
+        self.fields["q"].widget.attrs |= {"autocomplete": "off"}
         self.fields["amount"].widget.attrs |= {"inputmode": "decimal", "class": "short"}
         self.fields["hours"].widget.attrs |= {"class": "short"}
 
