@@ -13,7 +13,7 @@ import requests
 
 from loans.bitmart import limits, readers
 from loans.bitmart.answers import failed, read_answer
-from loans.bitmart.errors import Garbled
+from loans.bitmart.errors import Garbled, Refused
 from loans.bitmart.limits import Limiter, NoLimiter
 from loans.bitmart.protocol import READ_LIMIT_BYTES, Malformed, sign, validate_base_url
 from loans.bitmart.responses import (
@@ -158,6 +158,21 @@ class Client:
         request = self._signed_post("/spot/v4/query/open-orders", body, timestamp_ms)
         _, answer = self._ask(limits.ORDERS, request)
         return answer.heard
+
+    def refusal_of_late_request(self, *, symbol: str, currency: str, late: timedelta) -> int:
+        """Sign a borrow of 0 as if `late` ago and give the code that it is refused with.
+
+        An amount of 0 cannot be executed. Raises: ReadError if nothing or no refusal came back.
+        """
+        content = {"symbol": symbol, "currency": currency, "amount": "0"}
+        body = json.dumps(content, separators=(",", ":")).encode()
+        timestamp_ms = _milliseconds(datetime.now(UTC) - late)
+        request = self._signed_post(f"{_ISOLATED}/borrow", body, timestamp_ms)
+        try:
+            _, answer = self._ask(limits.MONEY, request)
+        except Refused as exc:
+            return exc.code or 0
+        raise Garbled("a borrow of nothing was not refused", http_status=answer.http_status)
 
     def _list(
         self,

@@ -24,6 +24,7 @@ from loans.models.markets import (
     Side,
     Terms,
 )
+from loans.models.probes import Probe
 from loans.models.records import (
     BorrowRecord,
     Coverage,
@@ -60,6 +61,7 @@ __all__ = [
     "Observation",
     "Person",
     "Preference",
+    "Probe",
     "RateChange",
     "RefusedRow",
     "RepayRecord",

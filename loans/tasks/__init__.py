@@ -6,6 +6,7 @@ Celery finds the tasks by importing this package.
 
 from loans.tasks.keys import check_key, connect_paper_key, key_tick
 from loans.tasks.money import look_for_instruction, money_tick, send_instruction
+from loans.tasks.probes import probe_account, probe_expiry
 
 __all__ = [
     "check_key",
@@ -13,5 +14,7 @@ __all__ = [
     "key_tick",
     "look_for_instruction",
     "money_tick",
+    "probe_account",
+    "probe_expiry",
     "send_instruction",
 ]

@@ -3,7 +3,6 @@
 import multiprocessing
 import secrets
 import time
-from collections.abc import Callable, Iterator
 
 import pytest
 import redis
