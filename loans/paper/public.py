@@ -67,7 +67,8 @@ def currencies(call: Call) -> object:
 
 
 def account_currencies(call: Call) -> object:
-    """GET /account/v1/currencies"""
+    """GET /account/v1/currencies: all, or those named, separated by commas"""
+    named = {name.strip() for name in str(call.fields.get("currencies") or "").split(",")} - {""}
     return {
         "currencies": [
             {
@@ -84,6 +85,7 @@ def account_currencies(call: Call) -> object:
                 "recharge_minsize": "0.00000001",
             }
             for coin in CURRENCIES.values()
+            if not named or coin.code in named
         ]
     }
 

@@ -27,6 +27,7 @@ DEFAULT_SEED = 20260726
 _BODY_LIMIT_BYTES = 1024 * 1024
 _IDLE_SECONDS = 60
 _FAREWELL_SECONDS = 3
+_BREATH_MS = 50
 
 logger = logging.getLogger(__name__)
 
@@ -149,8 +150,11 @@ class _Server(ThreadingHTTPServer):
                 ready = [key.fileobj for key, _ in selector.select()]
                 if self._bell in ready:
                     return
-                with suppress(OSError):
+                try:
                     self.process_request(*self.get_request())
+                except OSError:
+                    # Too many open files, or a caller who is gone already: not in a hurry.
+                    self.pause(_BREATH_MS)
 
     def reply(self, request: Request) -> Reply:
         """The exchange's answer; a defect of ours is an internal error of the exchange."""
