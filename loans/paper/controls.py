@@ -230,10 +230,12 @@ def _reset_switches(exchange: "Exchange", orders: Mapping[str, object]) -> objec
 def _books(exchange: "Exchange", orders: Mapping[str, object]) -> object:
     access_key = orders.get("access_key")
     account = _known(exchange, access_key).account if access_key else None
+    executed = exchange.books.truth(account)
     return {
         "now_ms": exchange.clock.now_ms(),
         "account": account,
-        "executed": exchange.books.truth(account),
+        "counts": {table: len(rows) for table, rows in executed.items()},
+        "executed": executed,
         "above_limit": exchange.limiter.above_limit(),
         **exchange.traffic.shown(),
     }

@@ -92,11 +92,15 @@ class Exchange:
         """What is answered where answering failed."""
         return self._refuse(Refusal(59002), Passage())
 
-    def close(self) -> None:
-        """Stop what waits, and close the file."""
+    def hurry(self) -> None:
+        """Let nothing wait any longer; what was to happen later does not."""
         self._stopping.set()
         for timer in self._later:
             timer.cancel()
+
+    def close(self) -> None:
+        """Close the file; no request may be under way."""
+        self.hurry()
         self.store.close()
 
     def _serve(

@@ -1,6 +1,7 @@
 """The market and the switches as they stand for one operation, passed to what needs them."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from loans.paper.interest import Loan, accrue
 from loans.paper.market import Market
@@ -16,10 +17,15 @@ class Rules:
 
     def accrue(self, loan: Loan, now_ms: int) -> None:
         """Charge the hours of a loan that have started by now."""
+
+        def at_borrow(symbol: str, currency: str, at_ms: int) -> Decimal:
+            return loan.daily_rate
+
+        is_fixed = self.switches["interest_rate"] == "at_borrow"
         accrue(
             loan,
             now_ms,
-            rate_at=self.market.daily_rate,
+            rate_at=at_borrow if is_fixed else self.market.daily_rate,
             hours=self.switches["interest_hours"],
             delay_ms=self.switches["interest_null_seconds"] * 1000,
         )

@@ -197,6 +197,7 @@ class _Server(ThreadingHTTPServer):
     def finish(self) -> None:
         """Take no more requests, let answers under way go out, close everything."""
         self._stopping.set()
+        self.exchange.hurry()
         self._ringer.close()
         self._acceptor.join()
         self.server_close()

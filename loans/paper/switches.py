@@ -1,7 +1,8 @@
 """How this exchange behaves where the facts contradict each other, or are not known.
 
-One switch for each contradiction that can be seen from outside (C1 to C11 of the fact sheet, named
-below), and for the limits a test wants to move. The defaults follow what was captured live.
+One switch for each contradiction of the fact sheet that a caller could meet (C1 to C11, named below;
+C7 is about the words of order errors, which no loan meets), for what is not documented, and for the
+limits a test wants to move. The defaults follow what was captured live.
 """
 
 from collections.abc import Mapping
@@ -31,6 +32,7 @@ CHOICES: Mapping[str, tuple[object, ...]] = {
     "amounts": ("padded", "trimmed"),
     "interest_amount": ("shown", "null"),
     "interest_hours": ("anniversary", "clock"),
+    "interest_rate": ("current", "at_borrow"),
     "repay_order": ("interest_first", "loan_by_loan", "principal_first"),
     "service_status": ("int", "string"),
     "error_data": ("object", "null"),

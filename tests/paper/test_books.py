@@ -186,6 +186,18 @@ def test_changed_switches_do_not_reach_back_into_hours_already_started(books: Bo
     assert entry.quote.interest == 4 * Decimal("0.00229166") + Decimal("0.1")
 
 
+def test_the_rate_of_a_loan_moves_with_the_market_unless_it_is_fixed(books: Books) -> None:
+    for rate, hour_costs in (("current", "0.1"), ("at_borrow", "0.00229166")):
+        books.change_switches({"rates": None, "interest_rate": rate}, now_ms=START_MS)
+        account = new_key(books).account
+        books.borrow(Ask(account, "BTC_USDT", "USDT", Decimal(100)), now_ms=START_MS)
+        books.change_switches({"rates": {"BTC_USDT": {"USDT": "0.024"}}}, now_ms=START_MS)
+
+        [entry] = books.standing(account, [PAIRS["BTC_USDT"]], now_ms=START_MS + 3_600_000)
+
+        assert entry.quote.interest == Decimal("0.00229166") + Decimal(hour_costs)
+
+
 def test_a_state_file_belongs_to_one_exchange_at_a_time(tmp_path: Path) -> None:
     first = Store(tmp_path / "paper.sqlite3")
 
