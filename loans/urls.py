@@ -5,7 +5,9 @@ from django.urls import URLPattern, path
 from loans.views import (
     alerts,
     audit,
+    borrow_repay,
     health,
+    instructions,
     key_switches,
     keys,
     people,
@@ -53,4 +55,27 @@ house_urls = [
     path("settings/", people.settings_page, name="settings"),
 ]
 
-urlpatterns: list[URLPattern] = [*health_urls, *rates_urls, *keys_urls, *house_urls]
+# Borrow and repay: the form, then the confirmation, which leads to an instruction
+trade_urls = [
+    path("borrow/", borrow_repay.borrow, name="borrow"),
+    path("borrow/confirm/", borrow_repay.confirm_borrow, name="confirm_borrow"),
+    path("repay/", borrow_repay.repay, name="repay"),
+    path("repay/confirm/", borrow_repay.confirm_repay, name="confirm_repay"),
+]
+
+# Instructions: the list, each one's page, and what a person can do there
+instruction_urls = [
+    path("instructions/", instructions.instruction_list, name="instructions"),
+    path("instructions/<uuid:pk>/", instructions.instruction, name="instruction"),
+    path("instructions/<uuid:pk>/cancel/", instructions.cancel, name="cancel_instruction"),
+    path("instructions/<uuid:pk>/decide/", instructions.decide, name="decide_instruction"),
+]
+
+urlpatterns: list[URLPattern] = [
+    *health_urls,
+    *rates_urls,
+    *keys_urls,
+    *house_urls,
+    *trade_urls,
+    *instruction_urls,
+]
