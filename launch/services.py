@@ -1,7 +1,7 @@
 """Which processes run, and how each is called.
 
-Money has a worker of its own: one process, one task at a time, so that no sync ever stands before
-it. Everything else waits for the network most of the time and shares a worker of threads.
+Money has a worker of its own, whose processes take one task at a time, so that no sync ever stands
+before it. Everything else waits for the network most of the time and shares a worker of threads.
 """
 
 import functools
@@ -16,7 +16,8 @@ from launch.supervisor import Service
 MONEY_GRACE_SECONDS = 25.0
 SYNC_GRACE_SECONDS = 8.0
 WEB_GRACE_SECONDS = 10.0
-SYNC_THREADS = 4
+MONEY_PROCESSES = 2  # so that one silent exchange holds up neither the tick nor everybody else
+SYNC_THREADS = 8  # they wait for the network and the rate limit, hardly ever for the processor
 PROBE_SECONDS = 2.0
 
 
@@ -64,7 +65,7 @@ def _worker(*arguments: str) -> list[str]:
 
 def _money_worker() -> list[str]:
     name = ["--hostname", "money@%h", "--queues", "money"]
-    return _worker(*name, "--pool", "prefork", "--concurrency", "1", "--prefetch-multiplier", "1")
+    return _worker(*name, "--pool", "prefork", "--concurrency", str(MONEY_PROCESSES))
 
 
 def _sync_worker() -> list[str]:
@@ -75,7 +76,7 @@ def _sync_worker() -> list[str]:
 def _beat(config: Config) -> list[str]:
     schedule = str(config.data_dir / "run" / "beat-schedule")
     options = ["--schedule", schedule, "--pidfile=", "--loglevel", "WARNING"]
-    return _python("celery", "--quiet", "--app", "marginsite", "beat", *options)
+    return _python("celery", "--quiet", "--app", "marginsite.clock", "beat", *options)
 
 
 def _paper(config: Config) -> list[str]:

@@ -6,7 +6,7 @@ import warnings
 
 from celery import Celery
 from celery.platforms import SecurityWarning
-from celery.signals import beat_init, worker_process_init, worker_ready
+from celery.signals import worker_process_init, worker_ready
 
 from launch.parentage import die_with_parent
 from launch.runtime import READY_LINE
@@ -27,7 +27,6 @@ def _end_with_the_worker(**_: object) -> None:
 
 
 @worker_ready.connect
-@beat_init.connect
 def _tell_the_supervisor(**_: object) -> None:
     sys.stdout.write(READY_LINE + "\n")
     sys.stdout.flush()

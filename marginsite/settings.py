@@ -267,9 +267,13 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "sync"
-CELERY_TASK_ROUTES = {"loans.tasks.send_instruction": {"queue": "money"}}
+CELERY_TASK_ROUTES = {
+    "loans.tasks.send_instruction": {"queue": "money"},
+    "loans.tasks.money_tick": {"queue": "money"},
+}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TIMEZONE = "UTC"
+# Seconds. A tick that could not run by the time of the next one is dropped, never piled up.
 CELERY_BEAT_SCHEDULE = {
     "money": {"task": "loans.tasks.money_tick", "schedule": 2, "options": {"expires": 2}},
     "keys": {"task": "loans.tasks.key_tick", "schedule": 20, "options": {"expires": 20}},

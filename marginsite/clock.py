@@ -1,0 +1,21 @@
+"""The clock that starts tasks on time: Celery's beat with the schedule of the settings, and no more.
+
+It only sends names, so it loads neither Django's applications nor the tasks: half the memory, and it
+is up at once.
+"""
+
+import sys
+
+from celery import Celery
+from celery.signals import beat_init
+
+from launch.runtime import READY_LINE
+
+app = Celery("marginsite-clock", fixups=[], set_as_current=False)
+app.config_from_object("marginsite.settings", namespace="CELERY")
+
+
+@beat_init.connect
+def _tell_the_supervisor(**_: object) -> None:
+    sys.stdout.write(READY_LINE + "\n")
+    sys.stdout.flush()
