@@ -152,20 +152,30 @@ def open_socket(host: str, port: int, call: Call) -> socket.socket:
     """Connect to the first address that answers, sharing the time left among them."""
     addresses = resolve(host, port, call.seconds_left(connecting=True))
     failure: OSError = OSError("the name has no address")
-    for tried, (family, kind, protocol, _, address) in enumerate(addresses):
-        sock = socket.socket(family, kind, protocol)
+    for tried, address in enumerate(addresses):
+        share = call.seconds_left(connecting=True) / (len(addresses) - tried)
         try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.settimeout(call.seconds_left(connecting=True) / (len(addresses) - tried))
-            sock.connect(address)
-            # TLS follows on this socket: its handshake is part of connecting.
-            sock.settimeout(call.seconds_left(connecting=True))
+            sock = _connected(address, share)
         except OSError as exc:
-            sock.close()
             failure = exc
-        else:
-            return sock
+            continue
+        # TLS follows on this socket: its handshake is part of connecting.
+        sock.settimeout(call.seconds_left(connecting=True))
+        return sock
     raise failure
+
+
+def _connected(address_info: tuple, seconds: Real) -> socket.socket:
+    family, kind, protocol, _, address = address_info
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.settimeout(seconds)
+        sock.connect(address)
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 def _connect(connection: HTTPConnection, connect: Callable[[], None]) -> None:

@@ -230,3 +230,12 @@ def test_a_limiter_that_breaks_afterwards_changes_no_verdict(fault, script, kind
                 raise ConnectionError("the store is gone")
 
     assert isinstance(outcome_of(script, limiter=Broken()), kind)
+
+
+def test_a_fault_of_the_library_while_closing_is_unknown_and_not_unsent(monkeypatch):
+    def close(adapter: object) -> None:
+        raise RuntimeError("cannot close")
+
+    monkeypatch.setattr("requests.adapters.HTTPAdapter.close", close)
+
+    assert isinstance(outcome_of(answering(CONFIRMED)), OutcomeUnknown)
