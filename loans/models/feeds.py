@@ -28,6 +28,9 @@ class Feed(models.Model):
     last_success_at = models.DateTimeField(null=True, blank=True)
     failures = models.PositiveIntegerField(default=0, help_text="In a row, since the last success.")
     error = models.CharField(max_length=300, blank=True, help_text="A sentence for people.")
+    doubt = models.CharField(
+        max_length=64, blank=True, help_text="Digest of an answer believed once seen again."
+    )
 
     class Meta:
         constraints = (

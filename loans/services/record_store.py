@@ -14,7 +14,11 @@ from django.db import transaction
 from django.db.models import Max
 
 from loans.bitmart import responses
+from loans.bitmart.responses import RefusedRow as Refusal
+from loans.bitmart.rows import excerpt
 from loans.models import Account, BorrowRecord, Kind, Observation, RepayRecord
+from loans.services import refused
+from loans.services.changed_rows import unfit
 
 Row = responses.BorrowRecord | responses.RepayRecord
 Record = BorrowRecord | RepayRecord
@@ -40,9 +44,27 @@ def store(*, account: Account, kind: str, rows: Collection[Row], now: datetime) 
     Holds the account's row, so that two readers of one account do not write the same telling twice.
     """
     told = Stored()
-    if not rows:
-        return told
-    by_id = {row.record_id: row for row in rows}
+    by_id = {}
+    for row in rows:
+        if reason := _unfit(row):
+            told.refused.append((row.raw, reason))
+        else:
+            by_id[row.record_id] = row
+    if by_id:
+        _store(account, kind, by_id, now, told)
+    refused.keep(
+        [Refusal(reason, excerpt(raw)) for raw, reason in told.refused],
+        venue=account.venue,
+        account=account,
+        source=f"isolated/{kind}_record",
+        now=now,
+    )
+    return told
+
+
+def _store(
+    account: Account, kind: str, by_id: Mapping[str, Row], now: datetime, told: Stored
+) -> None:
     with transaction.atomic():
         Account.objects.select_for_update().get(pk=account.pk)
         model = model_of(kind)
@@ -58,7 +80,16 @@ def store(*, account: Account, kind: str, rows: Collection[Row], now: datetime) 
         for row in changed:
             _heed(known[row.record_id], row, told)
         _observe(account, kind, [*fresh, *changed], now)
-    return told
+
+
+def _unfit(row: Row) -> str:
+    """Why a row does not fit our tables; the database would refuse the whole page with it."""
+    if isinstance(row, responses.BorrowRecord):
+        figures = {"principal": row.principal, "interest": row.interest}
+        figures |= {"daily_rate": row.daily_rate, "hourly_rate": row.hourly_rate}
+        return unfit(BorrowRecord, {"symbol": row.symbol, "currency": row.currency, **figures})
+    figures = {"amount": row.amount, "principal": row.principal, "interest": row.interest}
+    return unfit(RepayRecord, {"symbol": row.symbol, "currency": row.currency, **figures})
 
 
 def _new(account: Account, row: Row, now: datetime) -> Record:

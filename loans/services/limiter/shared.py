@@ -101,9 +101,8 @@ class SharedLimiter:
                 return store, grant
             if _clock_us() + grant.wait_us > give_up_us:
                 seconds = -(-grant.wait_us // SECOND_US)
-                raise RateLimited(
-                    "our own count of calls gave no leave", retry_after_seconds=seconds
-                )
+                why = "a pause after a refusal" if seconds > 5 else "too many calls are waiting"
+                raise RateLimited(why, retry_after_seconds=seconds)
             time.sleep(grant.wait_us / SECOND_US)
 
     def _demands(self, group: str, priority: int) -> list[Demand]:

@@ -1,0 +1,158 @@
+"""Which streams of an account to read now, and reading them one after another.
+
+The exchange lists records by pair only, so a loan on a pair that nobody asks for stays unseen:
+pairs in use are asked every minute, all enabled ones daily, disabled ones with a history weekly.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q
+
+from loans.bitmart.client import Client
+from loans.models import (
+    OPEN,
+    Account,
+    BorrowRecord,
+    Coverage,
+    Instruction,
+    Kind,
+    MarginSide,
+    Market,
+    RepayRecord,
+)
+from loans.services.changed_rows import write_changed
+from loans.services.records import NOT_SERVED, Learned, read_stream
+
+MINUTE = timedelta(seconds=50)
+DAILY = timedelta(days=1)
+WEEKLY = timedelta(days=7)
+RECENT = timedelta(days=1)
+SAVED_TOGETHER = 20
+COVERAGE_FIELDS = (
+    "complete_from",
+    "complete_to",
+    "checked_at",
+    "has_rows",
+    "trusted",
+    "late_records",
+)
+
+
+@dataclass(slots=True)
+class Walk:
+    """What one walk over streams brought. `left` were not reached in time."""
+
+    read: int = 0
+    left: int = 0
+    calls: int = 0
+    new: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+
+    def add(self, learned: Learned) -> None:
+        """Count one stream."""
+        self.read += 1
+        self.calls += learned.calls
+        self.new += learned.new
+        self.changed += learned.changed
+
+
+def busy_symbols(*, account: Account, now: datetime) -> set[str]:
+    """Pairs with a debt, an open instruction, or anything that happened within a day."""
+    since = now - RECENT
+    owed = MarginSide.objects.filter(margin_account__account=account).filter(
+        Q(borrow_unpaid__gt=0) | Q(interest_unpaid__gt=0)
+    )
+    asked = Instruction.objects.filter(account=account).filter(
+        Q(state__in=OPEN) | Q(created_at__gte=since)
+    )
+    return {
+        *owed.values_list("margin_account__market__symbol", flat=True),
+        *asked.order_by().values_list("symbol", flat=True),
+        *_recent(BorrowRecord, account, since),
+        *_recent(RepayRecord, account, since),
+    }
+
+
+def due_often(*, account: Account, now: datetime) -> list[Coverage]:
+    """The streams of the pairs in use that were not read within the last minute."""
+    return _due(account, busy_symbols(account=account, now=now), now - MINUTE)
+
+
+def due_seldom(*, account: Account, now: datetime) -> list[Coverage]:
+    """All other streams whose day or week is over, or whose history is still being loaded.
+
+    An account that is new has no coverage at all, so everything is due at once.
+    """
+    markets = Market.objects.filter(venue=account.venue)
+    enabled = set(markets.filter(enabled=True).values_list("symbol", flat=True))
+    with_history = Coverage.objects.filter(account=account, has_rows=True)
+    others = set(with_history.values_list("symbol", flat=True)) - enabled
+    loading = with_history.filter(complete_from__isnull=False, trusted=True).exclude(
+        gaps__reason=NOT_SERVED
+    )
+    due = [
+        *loading,
+        *_due(account, enabled, now - DAILY),
+        *_due(account, others, now - WEEKLY),
+    ]
+    return list({(row.symbol, row.kind): row for row in due}.values())
+
+
+def walk(
+    coverages: Sequence[Coverage],
+    *,
+    client: Client,
+    now: datetime,
+    visibility: timedelta,
+    is_over: Callable[[], bool],
+) -> Walk:
+    """Read the streams in turn until `is_over`; each keeps what is proven of it.
+
+    Raises: ReadError, at the first stream that meets one: the next would meet it, too.
+    """
+    done = Walk()
+    unsaved: list[Coverage] = []
+    try:
+        for coverage in coverages:
+            if is_over():
+                break
+            if coverage.pk is None:
+                coverage.save()
+            unsaved.append(coverage)
+            done.add(read_stream(coverage, client=client, now=now, visibility=visibility))
+            if len(unsaved) >= SAVED_TOGETHER:
+                _save(unsaved)
+    finally:
+        _save(unsaved)
+    done.left = len(coverages) - done.read
+    return done
+
+
+def _save(coverages: list[Coverage]) -> None:
+    """Many small commits cost more than the reading."""
+    with transaction.atomic():
+        write_changed(coverages, COVERAGE_FIELDS)
+    coverages.clear()
+
+
+def _due(account: Account, symbols: set[str], before: datetime) -> list[Coverage]:
+    known = {
+        (row.symbol, row.kind): row
+        for row in Coverage.objects.filter(account=account, symbol__in=symbols)
+    }
+    due = []
+    for symbol in sorted(symbols):
+        for kind in Kind.values:
+            row = known.get((symbol, kind)) or Coverage(account=account, symbol=symbol, kind=kind)
+            if row.checked_at is None or row.checked_at < before:
+                due.append(row)
+    # Those waiting longest first, so that a walk that never ends still reaches everything.
+    return sorted(due, key=lambda row: row.checked_at or datetime.min.replace(tzinfo=UTC))
+
+
+def _recent(model: type[BorrowRecord | RepayRecord], account: Account, since: datetime) -> set[str]:
+    rows = model.objects.filter(account=account, at__gte=since).order_by()
+    return set(rows.values_list("symbol", flat=True).distinct())
