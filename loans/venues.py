@@ -90,7 +90,8 @@ def _keyring(text: str) -> Keyring:
 
 
 def _store(name: str) -> Store:
-    for address in (settings.CACHE_URL, settings.CELERY_BROKER_URL):
+    cache = settings.CACHES["default"].get("LOCATION", "")
+    for address in (cache, settings.CELERY_BROKER_URL):
         if url := redis_url(address):
             return RedisStore(_connection(url), venue=name)
     return DatabaseStore(name)

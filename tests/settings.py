@@ -17,7 +17,6 @@ os.environ["CACHE_URL"] = "redis://127.0.0.1:1"  # replaced below
 from marginsite.settings import *  # noqa: F403
 from marginsite.settings import STORAGES
 
-CACHE_URL = ""  # calls are counted in the test database, or where a test says
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
