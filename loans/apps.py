@@ -14,6 +14,7 @@ class LoansConfig(AppConfig):
         """Give each new SQLite connection the exact sum (the backend offers no other hook), and
         load the checks.
         """
+        from loans import checks  # noqa: F401 (registers them)
         from loans.fields import register_exact_sum
 
         connection_created.connect(register_exact_sum, dispatch_uid="exact_sum")

@@ -10,6 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from loans.bitmart.secret import Secret
 from loans.models import AuditEvent, guards
@@ -128,7 +129,9 @@ def test_an_undone_change_leaves_no_event(owner: User) -> None:
 
 
 def test_each_event_is_one_line_in_the_log(
-    owner: User, caplog: pytest.LogCaptureFixture, django_capture_on_commit_callbacks: object
+    owner: User,
+    caplog: pytest.LogCaptureFixture,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     with (
         caplog.at_level(logging.INFO, "loans.audit"),

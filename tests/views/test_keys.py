@@ -5,6 +5,7 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from loans.models import Account, KeyLight, State, Venue
 from tests.factories import NOW, make_account, make_instruction, make_share
@@ -66,7 +67,7 @@ def test_the_key_page_has_a_fragment_too(browser: Client, owner: User) -> None:
 
 
 def test_one_click_leaves_a_row_that_waits(
-    browser: Client, owner: User, django_capture_on_commit_callbacks: object
+    browser: Client, owner: User, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True) as rung:
         answer = browser.post("/keys/paper/")
@@ -79,7 +80,7 @@ def test_one_click_leaves_a_row_that_waits(
 
 
 def test_adding_a_key_seals_it_and_asks_for_a_check(
-    browser: Client, owner: User, django_capture_on_commit_callbacks: object
+    browser: Client, owner: User, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True) as rung:
         answer = browser.post("/keys/add/", FORM)
@@ -231,7 +232,7 @@ def test_stopping_never_waits_for_the_password(browser: Client, owner: User) -> 
 
 
 def test_a_check_is_asked_for(
-    browser: Client, owner: User, django_capture_on_commit_callbacks: object
+    browser: Client, owner: User, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
     account = make_account(owner=owner)
 

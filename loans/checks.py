@@ -1,0 +1,163 @@
+"""System checks: combinations of settings that are dangerous are refused before anything starts.
+
+Each has an id and a hint. Nothing here prints a secret: a URL is named by its setting, never shown.
+"""
+
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from ipaddress import ip_address, ip_network
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import connections
+
+from loans.bitmart.protocol import validate_base_url
+from loans.models import Venue
+from loans.vault import Keyring, VaultError
+
+LIVE_EXPIRY_SECONDS = Decimal(60)
+SQLITE_FULL = 2  # what `PRAGMA synchronous` answers for FULL; 3 is EXTRA
+ENCRYPTED = ("require", "verify-ca", "verify-full")
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether a host is this machine; no host means a socket file, which is too."""
+    if not host or host == "localhost" or host.startswith("/"):
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+@register(Tags.security)
+def check_keyring(app_configs: Sequence[Any] | None, **kwargs: Any) -> Iterable[CheckMessage]:
+    """The keys that seal what traders entrust must be there, and be readable by us alone."""
+    try:
+        Keyring.parse(settings.CREDENTIAL_KEYS)
+    except VaultError as exc:
+        hint = "CREDENTIAL_KEYS is `kid:base64url(32 bytes)[,kid2:...]`; the first one encrypts."
+        yield Error(str(exc), hint=hint, id="loans.E001")
+    else:
+        if settings.SECRET_KEY in settings.CREDENTIAL_KEYS:
+            hint = "Give CREDENTIAL_KEYS a key of its own: SECRET_KEY is rotated for other reasons."
+            yield Error("CREDENTIAL_KEYS contains SECRET_KEY.", hint=hint, id="loans.E001")
+    path = settings.DATA_DIR / "secrets.env"
+    if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
+        hint = f"Run `chmod 600 {path.name}` in the data directory."
+        yield Error("The file with the secrets is open to others.", hint=hint, id="loans.E002")
+
+
+@register()
+def check_venues(app_configs: Sequence[Any] | None, **kwargs: Any) -> Iterable[CheckMessage]:
+    """Venues are reached by https, or on this machine; live time bounds are not shortened."""
+    for name in ("PAPER_BASE_URL", "BITMART_BASE_URL"):
+        try:
+            validate_base_url(getattr(settings, name))
+        except ValueError as exc:
+            yield Error(f"{name}: {exc}.", hint="Plain http is for loopback.", id="loans.E003")
+    host = urlsplit(settings.BITMART_BASE_URL).hostname
+    if settings.MONEY_EXPIRY_SECONDS < LIVE_EXPIRY_SECONDS and not is_loopback(host):
+        yield Error(
+            "MONEY_EXPIRY_SECONDS is under 60, and BitMart takes a request for 60 seconds.",
+            hint="Below 60 a borrow could be called impossible while it still can happen. Only a "
+            "BITMART_BASE_URL on loopback may have less.",
+            id="loans.E004",
+        )
+    unknown = set(settings.MONEY_PROBED_VENUES) - set(Venue.values)
+    if unknown:
+        hint = f"Known are {', '.join(Venue.values)}."
+        yield Error("MONEY_PROBED_VENUES names no venue.", hint=hint, id="loans.E005")
+
+
+@register(Tags.security)
+def check_servers(app_configs: Sequence[Any] | None, **kwargs: Any) -> Iterable[CheckMessage]:
+    """Broker, cache and database on another machine need a password and an encrypted line."""
+    addresses = {"CELERY_BROKER_URL": settings.CELERY_BROKER_URL}
+    addresses["CACHE_URL"] = settings.CACHES["default"].get("LOCATION", "")
+    for name, address in addresses.items():
+        yield from _open_server(name, str(address))
+    found = settings.DATABASES["default"]
+    if found["ENGINE"].endswith("sqlite3") or is_loopback(found.get("HOST")):
+        return
+    if not found.get("PASSWORD"):
+        yield _without_password("DATABASE_URL")
+    if found.get("OPTIONS", {}).get("sslmode") not in ENCRYPTED:
+        yield _without_encryption("DATABASE_URL", "Add `?sslmode=verify-full` to it.")
+
+
+@register(Tags.security)
+def check_exposure(app_configs: Sequence[Any] | None, **kwargs: Any) -> Iterable[CheckMessage]:
+    """What is seen from other machines shows no tracebacks, and is better encrypted."""
+    hosts = [host for host in settings.ALLOWED_HOSTS if not is_loopback(host)]
+    if settings.DEBUG and (hosts or not is_loopback(settings.BIND)):
+        yield Error(
+            "DEBUG is on, and other machines can reach this site.",
+            hint="Error pages of DEBUG show settings and variables. Turn DEBUG off, or keep "
+            "MARGINSITE_BIND and ALLOWED_HOSTS to loopback.",
+            id="loans.E008",
+        )
+    if "*" in settings.ALLOWED_HOSTS:
+        hint = "Name the hosts under which people open this site."
+        yield Error("ALLOWED_HOSTS allows every host.", hint=hint, id="loans.E009")
+    if not is_loopback(settings.BIND) and not settings.HTTPS:
+        hint = "Put a proxy with https before it and set MARGINSITE_HTTPS=true."
+        yield Warning("Sign-ins travel in plain text.", hint=hint, id="loans.W010")
+    for entry in settings.TRUSTED_PROXIES:
+        if not _is_network(entry):
+            hint = "Addresses or networks: `10.0.0.1,10.1.0.0/16`."
+            yield Error("TRUSTED_PROXIES is not readable.", hint=hint, id="loans.E011")
+
+
+@register(Tags.database)
+def check_durability(
+    app_configs: Sequence[Any] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> Iterable[CheckMessage]:
+    """A commit must survive a power cut: that something was sent is never forgotten. Read back."""
+    for alias in databases or ():
+        connection = connections[alias]
+        with connection.cursor() as cursor:
+            if connection.vendor == "sqlite":
+                level = cursor.execute("PRAGMA synchronous").fetchone()[0]
+                is_durable, wanted = level >= SQLITE_FULL, "PRAGMA synchronous=FULL"
+            else:
+                cursor.execute("SELECT current_setting('synchronous_commit')")
+                is_durable = cursor.fetchone()[0] != "off"
+                wanted = "synchronous_commit = on"
+        if not is_durable:
+            hint = f"Set `{wanted}` for this database."
+            yield Error("A commit may be lost in a power cut.", hint=hint, id="loans.E012")
+
+
+def _open_server(name: str, address: str) -> Iterator[CheckMessage]:
+    parts = urlsplit(address)
+    has_host = parts.scheme in ("redis", "rediss", "rediscache", "amqp", "amqps")
+    if not has_host or is_loopback(parts.hostname):
+        return
+    if not parts.password:
+        yield _without_password(name)
+    query = parse_qs(parts.query)
+    is_encrypted = parts.scheme in ("rediss", "amqps")
+    if not is_encrypted or query.get("ssl_cert_reqs") in (["none"], ["CERT_NONE"]):
+        yield _without_encryption(name, "Use `rediss://` and leave certificates checked.")
+
+
+def _without_password(name: str) -> Error:
+    hint = "Whoever reaches it can read or forge what waits there."
+    text = f"{name} is on another machine and has no password."
+    return Error(text, hint=hint, id="loans.E006")
+
+
+def _without_encryption(name: str, hint: str) -> Error:
+    return Error(f"{name} is on another machine without encryption.", hint=hint, id="loans.E007")
+
+
+def _is_network(entry: str) -> bool:
+    try:
+        ip_network(entry, strict=False)
+    except ValueError:
+        return False
+    return True
