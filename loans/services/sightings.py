@@ -1,14 +1,22 @@
 """What one look for an instruction sees: the listing, what of it is new, and by which clock."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import QuerySet
 
 from loans.bitmart.client import Client
-from loans.models import HAPPENED, UNDECIDED, Account, Instruction, State
+from loans.models import (
+    HAPPENED,
+    UNDECIDED,
+    Account,
+    BorrowRecord,
+    Instruction,
+    Kind,
+    State,
+)
 from loans.services import record_store
 from loans.services.bounds import Bounds
 from loans.services.listings import Evidence, list_since
@@ -42,11 +50,21 @@ def see(
     evidence = list_since(client, symbol=instruction.symbol, kind=instruction.kind, since=since)
     rows = [record.row for record in evidence.records]
     record_store.store(account=instruction.account, kind=instruction.kind, rows=rows, now=now)
-    found = search(evidence.records, sought, bounds)
+    found = search(_as_first_told(instruction, evidence.records), sought, bounds)
     if instruction.state == State.CONFIRMED:
         found = _before_the_answer(instruction, found)
     venue_now = evidence.venue_now or client.server_time().at
     return View(evidence, found, venue_now, now, bounds, is_probed)
+
+
+def _as_first_told(instruction: Instruction, listed: Collection[Listed]) -> list[Listed]:
+    """Records that read zero by now (C10), with the principal that was seen before."""
+    emptied = [record.record_id for record in listed if record.amount == 0]
+    if not emptied or instruction.kind != Kind.BORROW:
+        return list(listed)
+    kept = BorrowRecord.objects.filter(account=instruction.account, record_id__in=emptied)
+    known = dict(kept.exclude(principal=None).values_list("record_id", "principal"))
+    return [replace(record, amount=known.get(record.record_id, record.amount)) for record in listed]
 
 
 def _sought(instruction: Instruction) -> Sought:
