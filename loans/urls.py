@@ -2,14 +2,18 @@
 
 from django.urls import URLPattern, path
 
+from loans.models import Kind
 from loans.views import (
     alerts,
     audit,
     borrow_repay,
     health,
+    history,
     instructions,
     key_switches,
     keys,
+    loans,
+    overview,
     people,
     rates,
     status,
@@ -71,9 +75,29 @@ instruction_urls = [
     path("instructions/<uuid:pk>/decide/", instructions.decide, name="decide_instruction"),
 ]
 
+# Overview and loans: what is owed, and the story of each loan
+loans_urls = [
+    path("", overview.overview, name="overview"),
+    path("loans/", loans.loans, name="loans"),
+    path("loans/<uuid:uuid>/", loans.loan, name="loan"),
+    path("loans/<uuid:uuid>/charges.csv", loans.charges_csv, name="loan_charges"),
+]
+
+# History: what happened, proven complete, and files of it
+_BORROWS, _REPAYS = {"kind": Kind.BORROW}, {"kind": Kind.REPAY}
+history_urls = [
+    path("history/", history.landing, name="history"),
+    path("history/borrows/", history.records, _BORROWS, name="history_borrows"),
+    path("history/repays/", history.records, _REPAYS, name="history_repays"),
+    path("history/borrows.csv", history.records_csv, _BORROWS, name="history_borrows_csv"),
+    path("history/repays.csv", history.records_csv, _REPAYS, name="history_repays_csv"),
+]
+
 urlpatterns: list[URLPattern] = [
     *health_urls,
     *rates_urls,
+    *loans_urls,
+    *history_urls,
     *keys_urls,
     *house_urls,
     *trade_urls,

@@ -15,7 +15,8 @@ LAYERS = (
     ("loans.forms", "loans.htmx", "loans.venues", "loans.checks", "loans.templatetags"),
     ("loans.services",),
     ("loans.models",),
-    ("loans.fields", "loans.vault", "loans.interest", "loans.bitmart", "loans.formatting"),
+    ("loans.fields", "loans.vault", "loans.bitmart", "loans.formatting", "loans.replay"),
+    ("loans.interest", "loans.exact"),
 )
 HEIGHTS = {part: -number for number, line in enumerate(LAYERS) for part in line}
 # Django names these two by their place; they hold nothing that a layer could.

@@ -1,0 +1,119 @@
+"""Files of exactly what a page shows: the same rows, the same order, named after what they hold.
+
+CSV by RFC 4180, streamed in runs so that memory stays constant. Text that a spreadsheet would run
+as a formula gets an apostrophe in front; numbers stay plain numbers, negative ones too.
+"""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator
+from datetime import datetime, tzinfo
+from decimal import Decimal
+from typing import Any
+
+from loans.models import Account, Kind
+from loans.services import history
+from loans.services.filters import HistoryFilter
+
+RUNS_AS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+LINES_A_PIECE = 200
+_UNSAFE_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
+HEADS = {
+    Kind.BORROW: (
+        ("account", "venue", "record_id", "symbol", "currency", "principal", "interest"),
+        ("daily_rate", "hourly_rate", "story_changed", "instruction"),
+    ),
+    Kind.REPAY: (
+        ("account", "venue", "record_id", "symbol", "currency", "amount", "principal", "interest"),
+        ("story_changed", "instruction"),
+    ),
+}
+
+
+class _Echo:
+    """What csv.writer writes to: hands each line back instead of keeping it."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def text_cell(text: str) -> str:
+    """Text as a spreadsheet shall show it, never run it."""
+    return f"'{text}" if text.startswith(RUNS_AS_FORMULA) else text
+
+
+def number_cell(value: Decimal | None) -> str:
+    """Every digit, no grouping, no exponent; empty where it is not known."""
+    return "" if value is None else format(value, "f")
+
+
+def time_cell(at: datetime, zone: tzinfo) -> str:
+    """ISO 8601 with the zone's offset at that instant."""
+    return at.astimezone(zone).isoformat(timespec="milliseconds")
+
+
+def head(kind: str, chosen: HistoryFilter) -> list[str]:
+    """The column names. The last one has no cells: it says which rows these are, and the zone."""
+    before, after = HEADS[Kind(kind)]
+    time_name = "borrowed_at" if kind == Kind.BORROW else "repaid_at"
+    return [*before, time_name, *after, f"rows: {chosen.words}; times in {chosen.zone}"]
+
+
+def cells(kind: str, row: Any, account: Account, zone: tzinfo) -> list[str]:
+    """One row as texts, under `head`."""
+    figures = [number_cell(row.principal), number_cell(row.interest)]
+    rates = (
+        [number_cell(row.daily_rate), number_cell(row.hourly_rate)] if (kind == Kind.BORROW) else []
+    )
+    if kind == Kind.REPAY:
+        figures.insert(0, number_cell(row.amount))
+    names = (account.label, account.venue, row.record_id, row.symbol, row.currency)
+    return [
+        *(text_cell(name) for name in names),
+        *figures,
+        time_cell(row.at, zone),
+        *rates,
+        "yes" if row.story_changed else "no",
+        str(row.instruction__id or ""),
+        "",
+    ]
+
+
+def csv_pieces(kind: str, chosen: HistoryFilter) -> Iterator[str]:
+    """The file in pieces of some lines each."""
+    accounts = {account.pk: account for account in chosen.accounts}
+    lines = (
+        cells(kind, row, accounts[row.account_id], chosen.zone)
+        for row in history.every_row(kind, chosen)
+    )
+    yield from joined(lines, head=head(kind, chosen))
+
+
+def joined(lines: Iterable[list[str]], *, head: list[str]) -> Iterator[str]:
+    """Lines of cells as pieces of CSV, the head first."""
+    writer = csv.writer(_Echo(), lineterminator="\r\n")
+    piece = [writer.writerow(head)]
+    for line in lines:
+        piece.append(writer.writerow(line))
+        if len(piece) >= LINES_A_PIECE:
+            yield "".join(piece)
+            piece = []
+    if piece:
+        yield "".join(piece)
+
+
+def file_name(kind: str, chosen: HistoryFilter, *, ending: str) -> str:
+    """Names what is inside: `borrows_Desk_BTC_USDT_from-2026-11-01_UTC.csv`."""
+    parts = ["borrows" if kind == Kind.BORROW else "repays"]
+    parts += [chosen.account.label] if chosen.account else []
+    parts += [part for part in (chosen.symbol, chosen.currency, chosen.q) if part]
+    parts += [f"from-{chosen.typed['from']}"] if chosen.since else []
+    parts += [f"to-{chosen.typed['to']}"] if chosen.until else []
+    parts += [str(chosen.zone)]
+    return f"{safe_name(*parts)}.{ending}"
+
+
+def safe_name(*parts: str) -> str:
+    """Parts of a file's name, made safe for every system."""
+    clean = [_UNSAFE_IN_NAMES.sub("-", part).strip("-.") for part in parts]
+    return "_".join(part for part in clean if part)

@@ -1,0 +1,183 @@
+"""What is owed, per account, pair and currency: by our records, and beside it by the exchange.
+
+The two figures are never merged. Records alone give `principal = borrowed - repaid` and `interest =
+told - repaid`, as of the older of the two watermarks; the same records give the same digits for
+ever. Reads only, in a number of queries that does not grow with the rows.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db.models import Aggregate, Count, Q, QuerySet
+
+from loans import exact
+from loans.fields import ExactSum
+from loans.models import (
+    OPEN,
+    Account,
+    BorrowRecord,
+    Coverage,
+    Instruction,
+    Kind,
+    MarginSide,
+    RepayRecord,
+    Terms,
+)
+from loans.services import keyset
+from loans.services.position import MOST_OPEN_LOANS, OpenLoan, Position, Recorded, Slot
+
+# How long after an instruction the records may still lack it.
+CATCHING_UP = timedelta(minutes=10)
+
+
+def positions(accounts: Sequence[Account], *, now: datetime) -> list[Position]:
+    """Every slot with a debt or an unexplained rest, by account, pair and currency."""
+    by_id = {account.pk: account for account in accounts}
+    recorded = _recorded(accounts)
+    sides = _sides(accounts)
+    slots = [
+        slot
+        for slot in recorded.keys() | sides.keys()
+        if slot in sides or recorded[slot].principal != 0
+    ]
+    terms = _terms({account.venue for account in accounts}, {slot.symbol for slot in slots})
+    open_loans = _open_loans(slots, recorded, sides)
+    gaps = _gaps(accounts, {slot.symbol for slot in slots})
+    moving = _moving(accounts, now)
+    found = []
+    for slot in slots:
+        account, side = by_id[slot.account_id], sides.get(slot)
+        own_terms = terms.get((account.venue, slot.symbol, slot.currency))
+        margin = side.margin_account if side else None
+        position = Position(
+            account=account,
+            symbol=slot.symbol,
+            currency=slot.currency,
+            recorded=recorded.get(slot, Recorded()),
+            exchange=side,
+            margin=margin,
+            market=margin.market if margin else own_terms.market if own_terms else None,
+            terms=own_terms,
+            open_loans=open_loans.get(slot, ()),
+            gap=gaps.get((slot.account_id, slot.symbol), ""),
+            is_moving=slot in moving,
+        )
+        if position.is_open:
+            found.append(position)
+    return sorted(found, key=lambda one: (one.account.label, one.symbol, one.currency))
+
+
+def _recorded(accounts: Sequence[Account]) -> dict[Slot, Recorded]:
+    """What the records of every slot add up to, from two sums and the watermarks."""
+    unknown = Count("id", filter=Q(principal__isnull=True))
+    borrowed = _sums(BorrowRecord.objects.filter(account__in=accounts), unknown=unknown)
+    repaid = _sums(RepayRecord.objects.filter(account__in=accounts))
+    marks = _watermarks(accounts)
+    nothing = {"sum_principal": None, "sum_interest": None, "rows": 0, "unknown": 0}
+    found = {}
+    for slot in borrowed.keys() | repaid.keys():
+        lent, back = borrowed.get(slot, nothing), repaid.get(slot, nothing)
+        found[slot] = Recorded(
+            borrowed=lent["sum_principal"] or exact.ZERO,
+            told=lent["sum_interest"] or exact.ZERO,
+            repaid=back["sum_principal"] or exact.ZERO,
+            interest_repaid=back["sum_interest"] or exact.ZERO,
+            loans=lent["rows"],
+            repayments=back["rows"],
+            unknown=lent["unknown"],
+            as_of=marks.get((slot.account_id, slot.symbol)),
+        )
+    return found
+
+
+def _sums(records: QuerySet, **more: Aggregate) -> dict[Slot, dict]:
+    rows = (
+        records.order_by()
+        .values("account_id", "symbol", "currency")
+        .annotate(
+            rows=Count("id"),
+            **more,
+            sum_principal=ExactSum("principal"),
+            sum_interest=ExactSum("interest"),
+        )
+    )
+    return {Slot(row["account_id"], row["symbol"], row["currency"]): row for row in rows}
+
+
+def _watermarks(accounts: Sequence[Account]) -> dict[tuple[UUID, str], datetime]:
+    """Up to when both kinds of records of a pair are proven; absent where one is not."""
+    ends: dict[tuple[UUID, str], dict[str, datetime]] = {}
+    rows = Coverage.objects.filter(account__in=accounts, complete_to__isnull=False)
+    for account_id, symbol, kind, end in rows.values_list(
+        "account_id", "symbol", "kind", "complete_to"
+    ):
+        ends.setdefault((account_id, symbol), {})[kind] = end
+    return {key: min(kinds.values()) for key, kinds in ends.items() if len(kinds) == len(Kind)}
+
+
+def _sides(accounts: Sequence[Account]) -> dict[Slot, MarginSide]:
+    """What the exchange says is owed, where it says so or said so of a slot with records."""
+    rows = MarginSide.objects.filter(margin_account__account__in=accounts)
+    return {
+        Slot(row.margin_account.account_id, row.margin_account.market.symbol, row.currency): row
+        for row in rows.select_related("margin_account__market")
+    }
+
+
+def _terms(venues: set[str], symbols: set[str]) -> dict[tuple[str, str, str], Terms]:
+    rows = Terms.objects.filter(market__venue__in=venues, market__symbol__in=symbols)
+    return {
+        (row.market.venue, row.market.symbol, row.currency): row
+        for row in rows.select_related("market")
+    }
+
+
+def _open_loans(
+    slots: Sequence[Slot], recorded: Mapping[Slot, Recorded], sides: Mapping[Slot, MarginSide]
+) -> dict[Slot, tuple[OpenLoan, ...]]:
+    """The loans still out, newest first: the last ones whose principals make up what is owed."""
+    owing = [slot for slot in slots if slot in recorded and recorded[slot].principal > 0]
+    members = [
+        BorrowRecord.objects.filter(principal__isnull=False, **slot._asdict()) for slot in owing
+    ]
+    if not members:
+        return {}
+    order = keyset.Order("at", descending=True, is_instant=True)
+    newest = keyset.newest_of_each(members, order, limit=MOST_OPEN_LOANS)
+    left = {slot: recorded[slot].principal for slot in owing}
+    found: dict[Slot, list[OpenLoan]] = {}
+    for row in newest:
+        slot = Slot(row.account_id, row.symbol, row.currency)
+        if left[slot] <= 0:
+            continue
+        out = min(left[slot], row.principal)
+        left[slot] = exact.minus(left[slot], out)
+        loan = OpenLoan(row.uuid, row.at, row.principal, row.daily_rate, out)
+        found.setdefault(slot, []).append(loan)
+    return {slot: tuple(loans) for slot, loans in found.items()}
+
+
+def _moving(accounts: Sequence[Account], now: datetime) -> set[Slot]:
+    """Slots with an instruction that is open, or settled a few minutes ago."""
+    recent = Q(state__in=OPEN) | Q(settled_at__gte=now - CATCHING_UP)
+    rows = Instruction.objects.filter(recent, account__in=accounts)
+    return {Slot(*row) for row in rows.values_list("account_id", "symbol", "currency")}
+
+
+def _gaps(accounts: Sequence[Account], symbols: set[str]) -> dict[tuple[UUID, str], str]:
+    """Where a missing record is likely to be, in words, per account and pair."""
+    words: dict[tuple[UUID, str], str] = {}
+    rows = Coverage.objects.filter(account__in=accounts, symbol__in=symbols)
+    for row in rows.prefetch_related("gaps"):
+        key, kind = (row.account_id, row.symbol), row.get_kind_display().lower()
+        for gap in row.gaps.all():
+            words[key] = (
+                f"a gap in the {kind} records from {gap.starts_at:%Y-%m-%d %H:%M:%S} "
+                f"to {gap.ends_at:%Y-%m-%d %H:%M:%S} UTC"
+            )
+        if row.complete_to is None:
+            words.setdefault(key, f"the {kind} records were not read to the end yet")
+        elif row.complete_from is not None:
+            words.setdefault(key, f"before {row.complete_from:%Y-%m-%d %H:%M:%S} UTC")
+    return words

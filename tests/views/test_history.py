@@ -1,0 +1,403 @@
+"""The history pages: lists, filters, pages, totals, proof, and files of exactly the same rows."""
+
+import csv
+import io
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils.html import strip_tags
+
+from loans.models import Account, BorrowRecord, RepayRecord
+from tests import factories
+from tests.factories import NOW
+
+PAGES = ["/history/", "/history/borrows/", "/history/repays/"]
+FILES = ["/history/borrows.csv", "/history/repays.csv"]
+
+
+@pytest.fixture
+def client(owner: User) -> Client:
+    client = Client()
+    client.force_login(owner)
+    return client
+
+
+@pytest.fixture
+def desk(owner: User) -> Account:
+    return factories.make_account(owner=owner)
+
+
+def lines_of(response: Any) -> list[dict[str, str]]:
+    body = b"".join(response.streaming_content).decode()
+    assert body.count("\n") == body.count("\r\n")
+    return list(csv.DictReader(io.StringIO(body, newline=""), strict=True))
+
+
+def ids_on(response: Any) -> list[str]:
+    return [row.record_id for row in response.context["rows"]]
+
+
+def fill(account: Account, count: int, **fields: Any) -> None:
+    BorrowRecord.objects.bulk_create(
+        factories.borrow_row(
+            account=account, record_id=f"L{n}", at=NOW - timedelta(minutes=n // 3), **fields
+        )
+        for n in range(count)
+    )
+
+
+@pytest.mark.parametrize("url", [*PAGES, *FILES])
+def test_only_people_who_are_signed_in_see_it(url: str, db: None) -> None:
+    assert Client().get(url).status_code == 302
+
+
+@pytest.mark.parametrize("url", [*PAGES, *FILES])
+def test_nothing_can_be_posted(client: Client, url: str) -> None:
+    assert client.post(url).status_code == 405
+
+
+@pytest.mark.parametrize("url", PAGES)
+def test_an_empty_history_teaches(client: Client, url: str) -> None:
+    answer = client.get(url)
+
+    assert answer.status_code == 200
+    assert 'class="empty"' in answer.text
+
+
+@pytest.mark.parametrize("url", [*PAGES, *FILES])
+def test_a_stranger_sees_nothing_of_it(desk: Account, stranger: User, url: str) -> None:
+    factories.make_borrow(account=desk, record_id="SECRETLOAN", symbol="HIDDEN_USDT")
+    factories.make_repay(account=desk, record_id="SECRETLOAN", symbol="HIDDEN_USDT")
+    factories.make_coverage(account=desk, symbol="HIDDEN_USDT")
+    client = Client()
+    client.force_login(stranger)
+
+    answer = client.get(url, {"account": str(desk.pk)})
+    plain = client.get(url)
+
+    for one in (answer, plain):
+        body = one.getvalue().decode()
+        assert "SECRETLOAN" not in body
+        assert "HIDDEN" not in body
+        assert desk.label not in body
+
+
+def test_a_colleague_sees_what_was_shared(desk: Account, colleague: User) -> None:
+    factories.make_borrow(account=desk, record_id="SHARED")
+    factories.make_share(account=desk, person=colleague)
+    client = Client()
+    client.force_login(colleague)
+
+    assert ids_on(client.get("/history/borrows/")) == ["SHARED"]
+
+
+def test_the_fragment_is_the_table_alone(client: Client, desk: Account) -> None:
+    factories.make_borrow(account=desk)
+
+    answer = client.get(
+        "/history/borrows/?from=never",
+        headers={"HX-Request": "true", "HX-Target": "history-table"},
+    )
+
+    assert answer.text.strip().startswith('<div id="history-table"')
+    assert "<html" not in answer.text
+    assert 'id="from-error" role="alert" hx-swap-oob="true"' in answer.text
+    assert "HX-Target" in answer.headers["Vary"]
+
+
+def test_pages_lead_through_every_row_once_and_back(client: Client, desk: Account) -> None:
+    fill(desk, 130)
+    expected = list(BorrowRecord.objects.order_by("-at", "-id").values_list("record_id", flat=True))
+
+    page = client.get("/history/borrows/")
+    seen, back = ids_on(page), []
+    while page.context["page"].following:
+        page = client.get("/history/borrows/", {"after": page.context["page"].following})
+        seen += ids_on(page)
+    while page.context["page"].preceding:
+        page = client.get("/history/borrows/", {"after": page.context["page"].preceding})
+        back = ids_on(page) + back
+
+    assert seen == expected
+    assert back == expected[: len(back)]
+    assert len(back) == 100
+
+
+@pytest.mark.parametrize("sort", ["at", "-at", "amount", "-amount", "interest", "-interest"])
+def test_every_order_holds_over_accounts_and_unknown_figures(
+    client: Client, desk: Account, owner: User, sort: str
+) -> None:
+    second = factories.make_account(owner=owner, label="Second")
+    for n in range(120):
+        factories.make_borrow(
+            account=desk if n % 2 else second,
+            principal=None if n % 10 == 0 else str(n % 7 + 1),
+            interest=None if n % 3 == 0 else str(n % 5),
+            at=NOW - timedelta(seconds=n // 4),
+        )
+    names = {"at": "at", "amount": "principal", "interest": "interest"}
+
+    def key(record: BorrowRecord) -> tuple[bool, object, int]:
+        value = getattr(record, names[sort.removeprefix("-")])
+        return (value is not None, value or 0, record.pk)
+
+    expected = sorted(BorrowRecord.objects.all(), key=key, reverse=sort.startswith("-"))
+    seen, after = [], ""
+    while True:
+        page = client.get("/history/borrows/", {"sort": sort, "after": after})
+        seen += ids_on(page)
+        after = page.context["page"].following
+        if not after:
+            break
+
+    assert seen == [record.record_id for record in expected]
+
+
+def test_filters_narrow_the_rows_and_the_totals(client: Client, desk: Account, owner: User) -> None:
+    second = factories.make_account(owner=owner, label="Second")
+    factories.make_market(symbol="ETH_USDT")
+    factories.make_market(symbol="BTC_USDT")
+    factories.make_borrow(account=desk, record_id="A")
+    factories.make_borrow(account=desk, record_id="B", symbol="ETH_USDT", currency="ETH")
+    factories.make_borrow(account=second, record_id="C", at=NOW - timedelta(days=9))
+
+    def shown(**query: str) -> set[str]:
+        answer = client.get("/history/borrows/", query)
+        found = set(ids_on(answer))
+        assert answer.context["row_count"] == str(len(found))
+        return found
+
+    assert shown() == {"A", "B", "C"}
+    assert shown(account=str(second.pk)) == {"C"}
+    assert shown(symbol="eth_usdt") == {"B"}
+    assert shown(currency="USDT") == {"A", "C"}
+    assert shown(q="eth") == {"B"}
+    assert shown(q="C") == {"A", "C"}
+    assert shown(q="nothing") == set()
+    assert shown(q="B", symbol="ETH_USDT") == {"B"}
+    assert shown(**{"from": "2026-11-15"}) == {"A", "B"}
+    assert shown(to="2026-11-15") == {"C"}
+    assert shown(to="2026-11-20T11:00") == {"C"}
+    assert shown(**{"from": "2026-11-20T11:00Z"}) == {"A", "B"}
+
+
+def test_days_are_cut_in_the_persons_zone(db: None) -> None:
+    person = factories.make_person(zone="America/New_York")
+    account = factories.make_account(owner=person)
+    for record_id, at in {
+        "before": datetime(2026, 3, 8, 4, 59, 59, tzinfo=UTC),
+        "first": datetime(2026, 3, 8, 5, 0, tzinfo=UTC),
+        "last": datetime(2026, 3, 9, 3, 59, 59, tzinfo=UTC),
+        "after": datetime(2026, 3, 9, 4, 0, tzinfo=UTC),
+    }.items():
+        factories.make_borrow(account=account, record_id=record_id, at=at)
+    client = Client()
+    client.force_login(person)
+
+    answer = client.get("/history/borrows/", {"from": "2026-03-08", "to": "2026-03-08"})
+
+    assert ids_on(answer) == ["last", "first"]
+    assert "2026-03-08 23:59:59 EDT" in answer.text
+    assert "2026-03-09 03:59:59 UTC" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("from", "yesterday"),
+        ("from", "2026-02-30"),
+        ("to", "0001-01-01"),
+        ("to", "9999-12-31"),
+        ("from", "2026-11-01T25:00"),
+        ("account", "not-an-id"),
+        ("account", "00000000-0000-0000-0000-000000000000"),
+        ("symbol", "BTC/USDT<script>"),
+        ("currency", "' OR 1=1"),
+        ("q", "x" * 81),
+        ("sort", "password"),
+    ],
+)
+def test_what_cannot_be_read_is_said_and_the_page_still_works(
+    client: Client, desk: Account, field: str, text: str
+) -> None:
+    factories.make_borrow(account=desk, record_id="A")
+
+    answer = client.get("/history/borrows/", {field: text})
+    file = client.get("/history/borrows.csv", {field: text})
+
+    assert answer.status_code == 200
+    assert ids_on(answer) == ["A"]
+    assert answer.context["chosen"].errors[field]
+    assert file.status_code == 400
+    assert field in file.text
+    if field != "sort":
+        assert f'id="{field}-error" role="alert"><p>' in answer.text
+
+
+def test_an_end_before_its_beginning_is_said(client: Client, desk: Account) -> None:
+    answer = client.get("/history/borrows/", {"from": "2026-11-02", "to": "2026-11-01"})
+
+    assert "to" in answer.context["chosen"].errors
+
+
+@pytest.mark.parametrize(
+    "after", ["x", "~", "1_", "99999999999999999999999999_1", "none_1", "1.5_2"]
+)
+def test_a_broken_place_shows_the_beginning(client: Client, desk: Account, after: str) -> None:
+    factories.make_borrow(account=desk, record_id="A")
+
+    answer = client.get("/history/borrows/", {"after": after})
+
+    assert answer.status_code == 200
+    assert ids_on(answer) == ["A"]
+
+
+def test_totals_are_exact_for_twenty_digits(client: Client, desk: Account) -> None:
+    large = "99999999999999999999.99999999"
+    for principal in (large, large, "0.00000001"):
+        factories.make_repay(account=desk, principal=principal, interest="0")
+
+    answer = client.get("/history/repays/")
+
+    assert "199,999,999,999,999,999,999.99999999" in strip_tags(answer.text)
+
+
+def test_totals_name_unknown_principals_and_what_they_rest_on(
+    client: Client, desk: Account
+) -> None:
+    factories.make_borrow(account=desk)
+    factories.make_borrow(account=desk, principal=None, interest=None)
+    coverage = factories.make_coverage(account=desk)
+    factories.make_gap(coverage=coverage, starts_at=NOW - timedelta(hours=1), ends_at=NOW)
+
+    text = strip_tags(client.get("/history/borrows/").text)
+
+    assert "+ 1 unknown" in text
+    assert "Not proven complete" in text
+    assert "1 gap" in text
+
+
+def test_an_unloaded_history_does_not_pass_for_a_complete_one(
+    client: Client, desk: Account
+) -> None:
+    assert "Nothing is proven yet" in client.get("/history/borrows/").text
+
+
+def test_the_landing_page_names_each_gap(client: Client, desk: Account) -> None:
+    coverage = factories.make_coverage(account=desk, symbol="BTC_USDT")
+    factories.make_coverage(account=desk, symbol="BTC_USDT", kind="repay")
+    factories.make_coverage(account=desk, symbol="ETH_USDT", has_rows=False)
+    factories.make_coverage(account=desk, symbol="ETH_USDT", kind="repay", has_rows=False)
+    factories.make_gap(
+        coverage=coverage,
+        starts_at=NOW - timedelta(hours=1),
+        ends_at=NOW,
+        reason="more than 100 records in one second",
+    )
+
+    text = strip_tags(client.get("/history/").text)
+
+    assert "more than 100 records in one second" in text
+    assert "1 more pair" in text
+
+
+def test_the_number_of_queries_does_not_grow_with_the_rows(
+    client: Client, desk: Account, django_assert_max_num_queries: Callable
+) -> None:
+    client.get("/history/borrows/")  # the session is seen for the first time
+    fill(desk, 3)
+    with django_assert_max_num_queries(18) as few:
+        client.get("/history/borrows/")
+    BorrowRecord.objects.all().delete()
+    fill(desk, 200)
+    with django_assert_max_num_queries(len(few.captured_queries)):
+        client.get("/history/borrows/")
+
+
+def test_a_file_holds_exactly_the_rows_of_the_view(client: Client, desk: Account) -> None:
+    fill(desk, 60)
+    query = {"from": (NOW - timedelta(minutes=12)).isoformat(), "sort": "at"}
+
+    file = client.get("/history/borrows.csv", query)
+    rows = lines_of(file)
+    shown = client.get("/history/borrows/", query)
+
+    assert [row["record_id"] for row in rows] == ids_on(shown)
+    assert file.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert file.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_file_round_trips_every_digit_and_defuses_formulas(client: Client, owner: User) -> None:
+    payloads = ['=HYPERLINK("http://x","y")', "@SUM(A1)", "\tx", "-2+3", "+1", 'say "a, b"\r\nc']
+    expected = []
+    for n, label in enumerate(payloads):
+        account = factories.make_account(owner=owner, label=label)
+        loan = factories.make_repay(
+            account=account,
+            principal="99999999999999999999.12345678",
+            interest="-0.00000001",
+            at=NOW - timedelta(minutes=n),
+        )
+        expected.append((label, loan))
+
+    rows = lines_of(client.get("/history/repays.csv"))
+
+    for row, (label, loan) in zip(rows, expected, strict=True):
+        assert row["account"] == (label if label.startswith("say") else f"'{label}")
+        assert row["interest"] == "-0.00000001"
+        assert Decimal(row["principal"]) == loan.principal
+        assert datetime.fromisoformat(row["repaid_at"]) == loan.at
+
+
+def test_a_file_names_its_filter_range_and_zone(db: None) -> None:
+    person = factories.make_person(zone="Europe/Berlin")
+    account = factories.make_account(owner=person, label="Desk 1/é")
+    factories.make_borrow(account=account, at=datetime(2026, 7, 1, 10, tzinfo=UTC))
+    client = Client()
+    client.force_login(person)
+
+    file = client.get(
+        "/history/borrows.csv",
+        {
+            "account": str(account.pk),
+            "symbol": "BTC_USDT",
+            "from": "2026-07-01",
+            "to": "2026-07-31",
+        },
+    )
+    rows = lines_of(file)
+
+    assert file.headers["Content-Disposition"] == (
+        'attachment; filename="borrows_Desk-1_BTC_USDT_from-2026-07-01_to-2026-07-31'
+        '_Europe-Berlin.csv"'
+    )
+    assert rows[0]["borrowed_at"] == "2026-07-01T12:00:00.000+02:00"
+    assert list(rows[0])[-1] == (
+        "rows: Desk 1/é, BTC_USDT, from 2026-07-01, to 2026-07-31; times in Europe/Berlin"
+    )
+
+
+def test_a_file_is_made_in_runs(
+    client: Client, desk: Account, django_assert_max_num_queries: Callable
+) -> None:
+    fill(desk, 4100)
+
+    with django_assert_max_num_queries(12):
+        rows = lines_of(client.get("/history/borrows.csv"))
+
+    assert len({row["record_id"] for row in rows}) == 4100
+
+
+def test_repayments_show_their_split(client: Client, desk: Account) -> None:
+    factories.make_repay(account=desk, principal="1", interest="0.1")
+
+    text = strip_tags(client.get("/history/repays/").text)
+
+    assert "1.10000000" in text
+    assert "0.10000000" in text
+    assert RepayRecord.objects.count() == 1

@@ -1,0 +1,248 @@
+"""The loans page and the page of one loan: figures side by side, the story, and the ledger."""
+
+import csv
+import io
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils.html import strip_tags
+
+from loans.models import Account, AccountShare, BorrowRecord, Market, State
+from tests import factories
+from tests.factories import HOUR, NOW
+
+
+@pytest.fixture
+def client(owner: User) -> Client:
+    client = Client()
+    client.force_login(owner)
+    return client
+
+
+@pytest.fixture
+def desk(owner: User) -> Account:
+    return factories.make_account(owner=owner)
+
+
+@pytest.fixture
+def market(db: None) -> Market:
+    market = factories.make_market(price="90000")
+    factories.make_terms(market=market)
+    factories.make_rate_change(market=market, at=NOW - 900 * HOUR, daily_rate="0.00055")
+    return market
+
+
+def indebt(account: Account, market: Market, principal: str = "20") -> BorrowRecord:
+    """A loan that the exchange knows too."""
+    margin = factories.make_margin_account(account=account, market=market)
+    factories.make_margin_side(
+        margin_account=margin, borrow_unpaid=principal, interest_unpaid="0.00045833"
+    )
+    return factories.make_borrow(account=account, principal=principal)
+
+
+def told(loan: BorrowRecord, interest: str | None, at: object, principal: str = "20") -> None:
+    factories.make_observation(
+        account=loan.account,
+        record_id=loan.record_id,
+        seen_at=at,
+        body={
+            "borrow_id": loan.record_id,
+            "symbol": loan.symbol,
+            "currency": loan.currency,
+            "borrow_amount": principal,
+            "daily_interest": "0.00055000",
+            "hourly_interest": "0.00002291",
+            "interest_amount": interest,
+            "create_time": int(loan.at.timestamp() * 1000),
+        },
+    )
+
+
+def page_of(client: Client, loan: BorrowRecord) -> str:
+    answer = client.get(f"/loans/{loan.uuid}/")
+    assert answer.status_code == 200
+    return strip_tags(answer.text)
+
+
+def test_only_people_who_are_signed_in_see_it(db: None) -> None:
+    for url in ("/loans/", f"/loans/{uuid4()}/", f"/loans/{uuid4()}/charges.csv"):
+        assert Client().get(url).status_code == 302
+
+
+def test_nothing_can_be_posted(client: Client, desk: Account) -> None:
+    loan = factories.make_borrow(account=desk)
+    for url in ("/loans/", f"/loans/{loan.uuid}/", f"/loans/{loan.uuid}/charges.csv"):
+        assert client.post(url).status_code == 405
+
+
+def test_a_stranger_finds_no_debt_and_no_loan(
+    desk: Account, market: Market, stranger: User
+) -> None:
+    loan = indebt(desk, market)
+    client = Client()
+    client.force_login(stranger)
+
+    assert "BTC_USDT" not in client.get("/loans/").text
+    assert client.get(f"/loans/{loan.uuid}/").status_code == 404
+    assert client.get(f"/loans/{loan.uuid}/charges.csv").status_code == 404
+
+
+def test_no_loan_of_that_name_is_not_found(client: Client) -> None:
+    assert client.get(f"/loans/{uuid4()}/").status_code == 404
+    assert client.get("/loans/not-a-uuid/").status_code == 404
+
+
+def test_nothing_owed_teaches(client: Client, desk: Account) -> None:
+    assert "Nothing is owed" in client.get("/loans/").text
+
+
+def test_the_fragment_is_the_table_alone(client: Client, desk: Account, market: Market) -> None:
+    indebt(desk, market)
+
+    answer = client.get("/loans/", headers={"HX-Request": "true", "HX-Target": "loan-table"})
+
+    assert answer.text.strip().startswith('<div id="loan-table"')
+    assert 'hx-trigger="every' in answer.text
+
+
+def test_a_debt_shows_both_figures_rates_risk_and_the_ways_on(
+    client: Client, desk: Account, market: Market
+) -> None:
+    indebt(desk, market)
+
+    answer = client.get("/loans/")
+    text = strip_tags(answer.text)
+
+    assert text.count("20.00000000") >= 2
+    assert "agrees" in text
+    assert "0.0550" in text
+    assert "low risk" in text
+    assert "4.2" in text
+    assert "liquidated at 13400.5" in text
+    query = f"account={desk.pk}&amp;symbol=BTC_USDT&amp;currency=USDT"
+    assert f'href="/repay/?{query}"' in answer.text
+    assert f'href="/borrow/?{query}"' in answer.text
+
+
+def test_a_viewer_is_offered_no_way_to_move_money(
+    desk: Account, market: Market, colleague: User
+) -> None:
+    indebt(desk, market)
+    factories.make_share(account=desk, person=colleague, role=AccountShare.Role.VIEWER)
+    client = Client()
+    client.force_login(colleague)
+
+    text = client.get("/loans/").text
+
+    assert "BTC_USDT" in text
+    assert "/repay/?" not in text
+
+
+def test_a_drift_is_shown_and_named(client: Client, desk: Account, market: Market) -> None:
+    indebt(desk, market, principal="25")
+    factories.make_repay(account=desk, principal="5", interest="0")
+
+    text = strip_tags(client.get("/loans/").text)
+
+    assert "+5.00000000" in text
+    assert "history incomplete" in text
+
+
+def test_queries_do_not_grow_with_debts(
+    client: Client, desk: Account, django_assert_max_num_queries: Callable
+) -> None:
+    client.get("/loans/")
+
+    def lend(number: int) -> None:
+        market = factories.make_market(symbol=f"C{number}_USDT")
+        factories.make_terms(market=market)
+        margin = factories.make_margin_account(account=desk, market=market)
+        factories.make_margin_side(margin_account=margin, borrow_unpaid="20")
+        factories.make_borrow(account=desk, symbol=market.symbol)
+
+    lend(0)
+    with django_assert_max_num_queries(30) as few:
+        client.get("/loans/")
+    for number in range(1, 12):
+        lend(number)
+    with django_assert_max_num_queries(len(few.captured_queries)):
+        client.get("/loans/")
+
+
+def test_a_loan_whose_figures_fit_agrees(client: Client, desk: Account, market: Market) -> None:
+    loan = factories.make_borrow(
+        account=desk, at=NOW - timedelta(hours=5, minutes=20), interest="0.00229165"
+    )
+    told(loan, "0.00045833", loan.at + timedelta(seconds=8))
+    told(loan, "0.00229165", loan.at + timedelta(hours=4, minutes=30))
+
+    text = page_of(client, loan)
+
+    assert "agrees to 1e-8" in text
+    assert "each hour after the loan was taken" in text
+    assert "Next charge" in text
+
+
+def test_a_loan_whose_figures_do_not_fit_differs_by_so_much(
+    client: Client, desk: Account, market: Market
+) -> None:
+    loan = factories.make_borrow(account=desk, at=NOW - 6 * HOUR, interest="0.00045834")
+    told(loan, "0.00045840", loan.at + timedelta(seconds=8))
+
+    text = page_of(client, loan)
+
+    assert "differs by 0.00000007 USDT (more was told)" in text
+    assert "Next charge" not in text
+
+
+def test_what_cannot_be_told_is_not_claimed(client: Client, desk: Account) -> None:
+    silent = factories.make_borrow(account=desk, interest=None)
+    empty = factories.make_borrow(account=desk, principal=None, interest=None, symbol="ETH_USDT")
+
+    assert "cannot tell" in page_of(client, silent)
+    assert "never told the principal" in page_of(client, empty)
+
+
+def test_the_story_shows_the_change_the_repayment_and_the_instruction(
+    client: Client, desk: Account, owner: User, market: Market
+) -> None:
+    loan = factories.make_borrow(account=desk, at=NOW - 3 * HOUR, story_changed=True)
+    factories.make_repay(account=desk, interest="0.00137499", at=NOW - HOUR)
+    factories.make_instruction(
+        account=desk,
+        state=State.CONFIRMED,
+        created_at=NOW - 3 * HOUR - timedelta(seconds=3),
+        borrow_record=loan,
+    )
+    told(loan, "0.00045833", loan.at + timedelta(seconds=8))
+    told(loan, "0.00000000", NOW, principal="0")
+
+    text = page_of(client, loan)
+
+    assert "the exchange changed its story" in text
+    assert "The exchange changed its story" in text
+    assert "Repaid in full" in text
+    assert "3 hours charged" in text
+    assert "Confirmed here" in text
+
+
+def test_the_ledger_as_a_file_has_every_charge(
+    client: Client, desk: Account, market: Market
+) -> None:
+    loan = factories.make_borrow(account=desk, principal="15", at=NOW - 100 * HOUR)
+    factories.make_repay(account=desk, principal="15", interest="0", at=NOW)
+    told(loan, "0.00034374", loan.at + timedelta(seconds=8), principal="15")
+
+    answer = client.get(f"/loans/{loan.uuid}/charges.csv")
+    rows = list(csv.DictReader(io.StringIO(answer.getvalue().decode())))
+
+    assert {row["hours"] for row in rows} == {"anniversary", "clock"}
+    one = [row for row in rows if row["hours"] == "anniversary"]
+    assert len(one) == 101
+    assert one[-1]["so_far"] == str(Decimal("0.00034374") * 101)

@@ -1,0 +1,170 @@
+"""The first page: what is owed, what it costs, what needs the person, how fresh it is."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+from django.utils.html import strip_tags
+
+from loans.models import Account, Feed, Market, Side, State
+from tests import factories
+
+
+@pytest.fixture
+def client(owner: User) -> Client:
+    client = Client()
+    client.force_login(owner)
+    return client
+
+
+@pytest.fixture
+def desk(owner: User) -> Account:
+    return factories.make_account(owner=owner)
+
+
+@pytest.fixture
+def btc(db: None) -> Market:
+    market = factories.make_market(price="90000")
+    factories.make_terms(market=market, side=Side.QUOTE, daily_rate="0.00055")
+    factories.make_terms(market=market, side=Side.BASE, daily_rate="0.0003")
+    return market
+
+
+def text_of(client: Client) -> str:
+    answer = client.get("/")
+    assert answer.status_code == 200
+    return strip_tags(answer.text)
+
+
+def test_only_people_who_are_signed_in_see_it(db: None) -> None:
+    assert Client().get("/").status_code == 302
+
+
+def test_nothing_can_be_posted(client: Client) -> None:
+    assert client.post("/").status_code == 405
+
+
+def test_without_a_key_it_offers_the_two_ways_to_begin(client: Client) -> None:
+    answer = client.get("/")
+
+    assert "Try it on paper" in answer.text
+    assert "Connect BitMart" in answer.text
+
+
+def test_a_stranger_sees_nothing_of_it(desk: Account, stranger: User) -> None:
+    factories.make_borrow(account=desk)
+    client = Client()
+    client.force_login(stranger)
+
+    text = client.get("/").text
+
+    assert desk.label not in text
+    assert "Try it on paper" in text
+
+
+def test_the_fragment_is_the_body_alone(client: Client, desk: Account) -> None:
+    answer = client.get("/", headers={"HX-Request": "true", "HX-Target": "overview-body"})
+
+    assert answer.text.strip().startswith('<div id="overview-body"')
+
+
+def test_debts_are_added_up_by_currency_and_in_usdt(
+    client: Client, desk: Account, btc: Market
+) -> None:
+    factories.make_borrow(account=desk, principal="20", interest="0")
+    factories.make_borrow(account=desk, symbol="ETH_USDT", principal="5", interest="0")
+    factories.make_borrow(account=desk, currency="BTC", principal="0.5", interest="0")
+
+    text = text_of(client)
+
+    assert "25.00000000" in text
+    assert "0.50000000" in text
+    assert "≈ 45,025.00" in text
+
+
+def test_what_has_no_price_is_left_out_and_named(client: Client, desk: Account) -> None:
+    factories.make_borrow(account=desk, symbol="1000SATS_USDT", currency="1000SATS")
+
+    text = text_of(client)
+
+    assert "no price known" in text
+    assert "Without a price, not in it" in text
+
+
+def test_paper_and_real_money_are_never_added_up(
+    client: Client, desk: Account, owner: User
+) -> None:
+    live = factories.make_account(owner=owner, venue="bitmart", label="Live")
+    factories.make_borrow(account=desk, principal="20", interest="0")
+    factories.make_borrow(account=live, principal="30", interest="0")
+
+    text = text_of(client)
+
+    assert "20.00000000" in text
+    assert "30.00000000" in text
+    assert "50.00" not in text
+
+
+def test_the_largest_amounts_are_written_in_full(client: Client, desk: Account) -> None:
+    for _ in range(2):
+        factories.make_borrow(account=desk, principal="99999999999999999999.12345678", interest="0")
+
+    assert "199,999,999,999,999,999,998.24691356" in text_of(client)
+
+
+def test_it_says_what_needs_the_person(client: Client, desk: Account, btc: Market) -> None:
+    factories.make_margin_account(
+        account=desk, market=btc, risk_rate="1.2", risk_level="3", as_of=timezone.now()
+    )
+
+    text = text_of(client)
+
+    assert "Needs you" in text
+    assert "BTC_USDT" in text
+
+
+def test_it_shows_rates_that_moved_and_last_instructions(
+    client: Client, desk: Account, btc: Market
+) -> None:
+    now = timezone.now()
+    for hours, rate in ((30, "0.0005"), (3, "0.00055")):
+        factories.make_rate_change(market=btc, at=now - timedelta(hours=hours), daily_rate=rate)
+    factories.make_instruction(account=desk, state=State.CONFIRMED)
+
+    text = text_of(client)
+
+    assert "+10.0 %" in text
+    assert "confirmed" in text
+
+
+def test_it_says_how_fresh_everything_is(client: Client, desk: Account) -> None:
+    factories.make_feed(
+        account=desk,
+        name=Feed.Name.FIGURES,
+        failures=3,
+        error="The exchange does not answer.",
+        last_success_at=timezone.now() - timedelta(hours=2),
+    )
+
+    text = text_of(client)
+
+    assert "The exchange does not answer. (3 in a row)" in text
+    assert "2 h" in text
+
+
+def test_the_number_of_queries_is_fixed(
+    client: Client, desk: Account, btc: Market, django_assert_max_num_queries: Callable
+) -> None:
+    factories.make_borrow(account=desk)
+    factories.make_instruction(account=desk, state=State.CONFIRMED)
+    client.get("/")
+    with django_assert_max_num_queries(60) as few:
+        client.get("/")
+    for number in range(8):
+        factories.make_borrow(account=desk, symbol=f"C{number}_USDT", currency=f"C{number}")
+        factories.make_instruction(account=desk, state=State.CONFIRMED)
+    with django_assert_max_num_queries(len(few.captured_queries)):
+        client.get("/")
