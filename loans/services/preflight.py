@@ -3,6 +3,7 @@
 Reads only. Whatever is wrong here stops the instruction before anything was sent.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -39,7 +40,7 @@ class Cleared:
     known_ids: tuple[str, ...]
 
 
-def clear(instruction: Instruction, *, client: Client, now: datetime) -> Cleared:
+def clear(instruction: Instruction, *, client: Client, clock: Callable[[], datetime]) -> Cleared:
     """Judge a claimed instruction. Raises Stop or Postpone; sends nothing.
 
     1. The clock: the offset to the exchange must be known within five seconds.
@@ -47,12 +48,12 @@ def clear(instruction: Instruction, *, client: Client, now: datetime) -> Cleared
     3. The records that exist already, from a listing proven complete.
     """
     try:
-        offset = _clock_offset(client)
+        offset = _clock_offset(client, clock)
         if instruction.kind == Kind.BORROW:
             amount = _borrow_amount(instruction, client)
         else:
             amount = _repay_amount(instruction, client)
-        known = _known_ids(instruction, client, now + offset)
+        known = _known_ids(instruction, client, clock() + offset)
     except Refused as exc:
         raise Stop("refused", f"The exchange refuses this key: {exc.detail}") from exc
     except ReadError as exc:
@@ -60,11 +61,11 @@ def clear(instruction: Instruction, *, client: Client, now: datetime) -> Cleared
     return Cleared(amount=amount, offset=offset, known_ids=known)
 
 
-def _clock_offset(client: Client) -> timedelta:
+def _clock_offset(client: Client, clock: Callable[[], datetime]) -> timedelta:
     told = client.server_time()
     if told.uncertainty > MAX_UNCERTAINTY:
         raise Postpone("The exchange answers too slowly to know its clock within 5 seconds.")
-    return told.offset
+    return told.at - (clock() - told.heard.round_trip / 2)
 
 
 def _borrow_amount(instruction: Instruction, client: Client) -> Decimal:

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.contrib.auth import get_user_model
 from django.db import connection
@@ -30,6 +30,7 @@ from loans.services.transitions import move
 log = logging.getLogger(__name__)
 RETRY_AFTER = timedelta(seconds=4)
 MILLISECOND = timedelta(milliseconds=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Clock = Callable[[], datetime]
 Step = Callable[[str], None]
@@ -46,7 +47,12 @@ class Line:
     journal: Journal
     bounds: Bounds
     clock: Clock
-    on_step: Step = lambda name: None  # tests end the process here
+    on_step: Step | None = None  # tests end the process here
+
+    def step(self, name: str) -> None:
+        """Tell whoever listens how far it is."""
+        if self.on_step is not None:
+            self.on_step(name)
 
 
 def send(instruction: Instruction, line: Line) -> None:
@@ -60,12 +66,12 @@ def send(instruction: Instruction, line: Line) -> None:
     epoch = claim(instruction, bounds=line.bounds, now=line.clock())
     if epoch is None:
         return
-    line.on_step("claimed")
+    line.step("claimed")
     try:
         if still_recovering(instruction.account, bounds=line.bounds, now=line.clock()):
             raise preflight.Postpone("The site was restored and reads its records first.")
-        cleared = preflight.clear(instruction, client=line.client, now=line.clock())
-        line.on_step("looked")
+        cleared = preflight.clear(instruction, client=line.client, clock=line.clock)
+        line.step("looked")
         # Leave is taken before SENDING: where it cannot be had, nothing is lost by waiting.
         with line.limiter.permit(limits.MONEY, limits.SEND) as permit:
             _send_cleared(instruction, cleared, line, epoch=epoch, permit=permit)
@@ -114,13 +120,13 @@ def _send_cleared(
         symbol=instruction.symbol,
         currency=instruction.currency,
         amount=cleared.amount,
-        signed_at_ms=int(venue_now.timestamp() * 1000),
+        signed_at_ms=(venue_now - EPOCH) // MILLISECOND,
         credentials=line.credentials,
     )
-    line.on_step("signed")
+    line.step("signed")
     if not begin_sending(instruction, order, cleared, line, epoch=epoch):
         return
-    line.on_step("sending")
+    line.step("sending")
     _assert_no_transaction()
     _send_once(instruction, order, line, permit)
 
@@ -206,7 +212,7 @@ def _send_once(
         unknown(instruction, sentence="The call ended in an unexpected way.", now=line.clock())
     else:
         confirm(instruction, answer, now=line.clock())
-    line.on_step("stored")
+    line.step("stored")
 
 
 def confirm(instruction: Instruction, answer: money.MoneyAnswer, *, now: datetime) -> None:
