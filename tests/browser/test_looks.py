@@ -134,6 +134,7 @@ def test_the_keyboard_searches_walks_and_opens(open_page: OpenPage, trader: User
     page.keyboard.press("Enter")
 
     expect(page.get_by_role("heading", name="BTC_USDT")).to_be_visible()
+    page.wait_for_load_state()
     page.keyboard.press("g")
     page.keyboard.press("r")
     page.wait_for_url("**/rates/")
