@@ -174,7 +174,7 @@ def age(
     )
 
 
-def sparkline(values: Sequence[Decimal], *, label: str, width: int = 80) -> SafeString:
+def sparkline(values: Sequence[Decimal], *, label: str, width: int = 72) -> SafeString:
     """A step line of values in order, drawn in whole pixels; the label says it in words."""
     if len(values) < 2:
         return SafeString('<span class="unknown" title="no change known yet">–</span>')

@@ -98,7 +98,7 @@ def test_a_change_carries_a_sign_and_a_word_not_only_a_colour() -> None:
 
 
 def test_a_sparkline_steps_and_speaks() -> None:
-    svg = formatting.sparkline([Decimal(1), Decimal(2), Decimal(1)], label="Up and down")
+    svg = formatting.sparkline([Decimal(1), Decimal(2), Decimal(1)], label="Up and down", width=80)
 
     assert 'aria-label="Up and down"' in svg
     assert 'd="M1 18H39V2H77V18"' in svg

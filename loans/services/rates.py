@@ -3,10 +3,12 @@
 Reads only; never calls a venue. Rates are fractions per day.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from operator import itemgetter
+from typing import Any
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
@@ -31,13 +33,13 @@ class Wanted:
     borrowable_only: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True)
 class Offer:
     """One side of one pair, with what the chosen account may borrow of it (None: not known)."""
 
     market_id: int
-    symbol: str
     side: str
+    symbol: str
     currency: str
     daily_rate: Decimal
     min_borrow: Decimal
@@ -46,7 +48,6 @@ class Offer:
     enabled: bool
     differs_by_key: bool
     as_of: datetime
-    day_ago: Decimal | None = None
     borrowable: Decimal | None = None
 
     @property
@@ -55,11 +56,9 @@ class Offer:
         return f"{self.symbol}:{self.side}"
 
     @property
-    def day_change(self) -> Decimal | None:
-        """Relative change over the last 24 hours; None if it was not watched for that long."""
-        if not self.day_ago:
-            return None
-        return (self.daily_rate - self.day_ago) / self.day_ago
+    def side_key(self) -> SideKey:
+        """What names this offer in a track of rates."""
+        return self.market_id, self.side
 
     @property
     def is_plausible(self) -> bool:
@@ -77,11 +76,10 @@ class Offer:
         return max(self.min_borrow, interest.UNIT)
 
 
-SORTS = {
+SORTS: dict[str, Callable[[Offer], Any]] = {
     "symbol": lambda offer: (offer.symbol, offer.side),
     "currency": lambda offer: (offer.currency, offer.symbol),
     "daily": lambda offer: offer.daily_rate,
-    "change": lambda offer: offer.day_change,
     "borrowable": lambda offer: offer.borrowable,
     "min": lambda offer: offer.min_borrow,
     "max": lambda offer: offer.max_borrow,
@@ -91,21 +89,20 @@ SORTS = {
 }
 # These say the same about a side as its daily rate does, so they sort like it.
 SORTS |= dict.fromkeys(("hourly", "apr", "apy", "cost"), SORTS["daily"])
-# Column of the terms: field of the offer.
-COLUMNS = {
-    "market_id": "market_id",
-    "market__symbol": "symbol",
-    "side": "side",
-    "currency": "currency",
-    "daily_rate": "daily_rate",
-    "min_borrow": "min_borrow",
-    "max_borrow": "max_borrow",
-    "market__max_leverage": "max_leverage",
-    "market__enabled": "enabled",
-    "differs_by_key": "differs_by_key",
-    "as_of": "as_of",
-    "day_ago": "day_ago",
-}
+# In the order of an offer's fields.
+COLUMNS = (
+    "market_id",
+    "side",
+    "market__symbol",
+    "currency",
+    "daily_rate",
+    "min_borrow",
+    "max_borrow",
+    "market__max_leverage",
+    "market__enabled",
+    "differs_by_key",
+    "as_of",
+)
 
 
 def venues_with_rates() -> list[str]:
@@ -119,18 +116,27 @@ def currencies_of(venue: str) -> list[str]:
     return list(found.values_list("currency", flat=True).distinct())
 
 
-def offers(wanted: Wanted, *, account: Account | None, now: datetime) -> list[Offer]:
+def offers(wanted: Wanted, *, account: Account | None) -> list[Offer]:
     """All offers that match, in no particular order."""
-    rows = _matching(wanted).annotate(day_ago=_rate_at(now - DAY)).values_list(*COLUMNS)
     borrowable = _borrowable(account)
-    found = []
-    for row in rows:
-        fields = dict(zip(COLUMNS.values(), row, strict=True))
-        amount = borrowable.get((fields["market_id"], fields["side"]))
-        offer = Offer(**fields, borrowable=amount)
-        if offer.can_be_borrowed or not wanted.borrowable_only:
-            found.append(offer)
+    found = [
+        Offer(*row, borrowable=borrowable.get(row[:2]))
+        for row in _matching(wanted).values_list(*COLUMNS)
+    ]
+    if wanted.borrowable_only:
+        return [offer for offer in found if offer.can_be_borrowed]
     return found
+
+
+def day_ago_rates(venue: str, *, now: datetime) -> dict[SideKey, Decimal]:
+    """What each side's rate was 24 hours ago, where it was watched then.
+
+    Reads every side of the venue: for the order by change only. A page's own rows have theirs in
+    their tracks.
+    """
+    terms = Terms.objects.filter(market__venue=venue).annotate(then=_rate_at(now - DAY))
+    rows = terms.exclude(then=None).values_list("market_id", "side", "then")
+    return {(market_id, side): rate for market_id, side, rate in rows}
 
 
 def _matching(wanted: Wanted) -> QuerySet[Terms]:
@@ -164,11 +170,37 @@ def _borrowable(account: Account | None) -> dict[SideKey, Decimal]:
 
 def ordered(found: Iterable[Offer], sort: str) -> list[Offer]:
     """Sorted by `field` or `-field`; what is not known comes last either way, ties by pair."""
-    field = SORTS[sort.removeprefix("-")]
+    return _sorted_by(found, SORTS[sort.removeprefix("-")], backwards=sort.startswith("-"))
+
+
+def ordered_by_change(
+    found: Iterable[Offer], ago: Mapping[SideKey, Decimal], *, backwards: bool
+) -> list[Offer]:
+    """Sorted by how much the rate changed since it was what `ago` says."""
+    return _sorted_by(
+        found, lambda o: day_change(o.daily_rate, ago.get(o.side_key)), backwards=backwards
+    )
+
+
+def _sorted_by(
+    found: Iterable[Offer], field: Callable[[Offer], Any], *, backwards: bool
+) -> list[Offer]:
     by_name = sorted(found, key=SORTS["symbol"])
-    known = [offer for offer in by_name if field(offer) is not None]
-    unknown = [offer for offer in by_name if field(offer) is None]
-    return sorted(known, key=field, reverse=sort.startswith("-")) + unknown
+    keyed = [(field(offer), offer) for offer in by_name]
+    known = [pair for pair in keyed if pair[0] is not None]
+    known.sort(key=itemgetter(0), reverse=backwards)
+    unknown = [offer for key, offer in keyed if key is None]
+    return [offer for _, offer in known] + unknown
+
+
+def day_change(rate: Decimal, ago: Decimal | None) -> Decimal | None:
+    """The relative change against an earlier rate; None if that is not known or was nothing."""
+    return (rate - ago) / ago if ago else None
+
+
+def rate_in(track: Track, at: datetime) -> Decimal | None:
+    """What a track says the rate was at an instant; None before it begins."""
+    return next((rate for since, rate in reversed(track) if since <= at), None)
 
 
 def page_of(found: Sequence[Offer], *, after: str, rows: int) -> tuple[list[Offer], str]:

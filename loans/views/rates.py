@@ -39,9 +39,7 @@ def rates(request: HtmxHttpRequest) -> HttpResponse:
     venues = _venues(request)
     accounts = _accounts(request, venues[0])
     query = RatesQuery(request.GET, venue=venues[0], accounts=accounts)
-    found = offers_of.ordered(
-        offers_of.offers(query.wanted, account=query.account, now=now), query.sort
-    )
+    found = _found(query, now=now)
     shown = _by_currency if query.by_currency and not query.wanted.currency else _by_pair
     context = {
         "query": query,
@@ -56,6 +54,14 @@ def rates(request: HtmxHttpRequest) -> HttpResponse:
         **shown(query, found, now=now),
     }
     return render_page(request, "loans/rates.html", context, partials=("rate-table", "rate-rows"))
+
+
+def _found(query: RatesQuery, *, now: datetime) -> list[Offer]:
+    found = offers_of.offers(query.wanted, account=query.account)
+    if query.sort.removeprefix("-") != "change":
+        return offers_of.ordered(found, query.sort)
+    ago = offers_of.day_ago_rates(query.venue, now=now)
+    return offers_of.ordered_by_change(found, ago, backwards=query.sort.startswith("-"))
 
 
 def _by_pair(query: RatesQuery, found: list[Offer], *, now: datetime) -> dict[str, object]:
@@ -75,9 +81,14 @@ def _by_pair(query: RatesQuery, found: list[Offer], *, now: datetime) -> dict[st
 
 def _by_currency(query: RatesQuery, found: list[Offer], *, now: datetime) -> dict[str, object]:
     groups = offers_of.by_currency(found)
-    seen = _viewpoint(query, [group.cheapest for group in groups], now=now)
-    rows = currency_rows(groups, seen)
-    return {"currencies": rows, "count": len(rows), "feed": seen.feed}
+    page = groups[: query.rows]
+    seen = _viewpoint(query, [group.cheapest for group in page], now=now)
+    return {
+        "currencies": currency_rows(page, seen),
+        "count": len(groups),
+        "next_rows": query.rows + ROWS if query.rows < min(len(groups), MAX_ROWS) else None,
+        "feed": seen.feed,
+    }
 
 
 def _best(query: RatesQuery, found: list[Offer]) -> tuple[Offer | None, Offer | None]:

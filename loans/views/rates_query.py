@@ -6,6 +6,8 @@ from typing import Any
 
 from django import forms
 from django.core.validators import RegexValidator
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 
 from loans import formatting
 from loans.models import Account, Side
@@ -14,7 +16,7 @@ from loans.services.rates import SORTS, Wanted, currencies_of
 MAX_HOURS = 8784
 ROWS = 50
 MAX_ROWS = 500
-SORT_CHOICES = [(f"{sign}{name}", name) for name in SORTS for sign in ("", "-")]
+SORT_CHOICES = [(f"{sign}{name}", name) for name in (*SORTS, "change") for sign in ("", "-")]
 AMOUNT_SHAPE = RegexValidator(
     r"^\d{1,12}(\.\d{1,8})?$",
     "Write a plain number like 1000 or 0.5: at most 12 digits before the point and 8 behind it.",
@@ -34,7 +36,7 @@ class RatesForm(forms.Form):
     borrowable = forms.BooleanField(label="Borrowable now", required=False)
     sort = forms.ChoiceField(required=False, choices=[("", ""), *SORT_CHOICES])
     by = forms.ChoiceField(required=False, choices=[("", ""), ("pair", ""), ("currency", "")])
-    rows = forms.IntegerField(required=False, min_value=1, max_value=MAX_ROWS)
+    rows = forms.IntegerField(required=False, min_value=1)
     after = forms.CharField(required=False, max_length=64)
 
     def __init__(self, *args: object, venue: str, accounts: Sequence[Account]) -> None:
@@ -75,6 +77,14 @@ class RatesQuery:
         )
 
     @property
+    def currency_options(self) -> SafeString:
+        """The choices of the currency field, built at once: a venue has up to a thousand."""
+        chosen = self.asked("currency") or ""
+        choices = self.form.fields["currency"].choices
+        marked = ((name, " selected" if name == chosen else "", word) for name, word in choices)
+        return format_html_join("", '<option value="{}"{}>{}</option>', marked)
+
+    @property
     def account(self) -> Account | None:
         """The account whose borrowable amounts are shown: the one named, or the first."""
         named = self.accounts.get(str(self.asked("account") or ""))
@@ -109,4 +119,4 @@ class RatesQuery:
     @property
     def rows(self) -> int:
         """How many rows to show."""
-        return self.asked("rows") or ROWS
+        return min(self.asked("rows") or ROWS, MAX_ROWS)

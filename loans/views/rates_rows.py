@@ -11,7 +11,16 @@ from django.utils.safestring import SafeString
 
 from loans import formatting, interest
 from loans.models import Account, Feed
-from loans.services.rates import CurrencyOffers, Offer, SideKey, Track, samples
+from loans.services.rates import (
+    DAY,
+    CurrencyOffers,
+    Offer,
+    SideKey,
+    Track,
+    day_change,
+    rate_in,
+    samples,
+)
 
 SPARK_SPAN = timedelta(days=7)
 SPARK_POINTS = 29
@@ -71,7 +80,7 @@ class RateRow:
 
 def rate_row(offer: Offer, seen: Viewpoint) -> RateRow:
     """One offer as a line."""
-    daily = offer.daily_rate
+    daily, track = offer.daily_rate, seen.tracks.get(offer.side_key, [])
     ask = {"symbol": offer.symbol, "currency": offer.currency}
     if seen.account:
         ask["account"] = str(seen.account.pk)
@@ -91,8 +100,8 @@ def rate_row(offer: Offer, seen: Viewpoint) -> RateRow:
         apr=formatting.percent(interest.apr(daily), places=2),
         apy=formatting.percent(interest.apy(daily), places=2),
         cost=formatting.amount(interest.cost(seen.amount, daily, hours=seen.hours)),
-        change=formatting.change(offer.day_change),
-        spark=spark(offer, seen),
+        change=formatting.change(day_change(daily, rate_in(track, seen.now - DAY))),
+        spark=spark(offer.currency, track, seen),
         borrowable=formatting.amount(offer.borrowable),
         minimum=formatting.digits(offer.min_borrow, places=0),
         maximum=formatting.digits(offer.max_borrow, places=0),
@@ -115,15 +124,14 @@ def pair_href(symbol: str, seen: Viewpoint) -> str:
     return f"{reverse('loans:rate', args=[symbol])}?{query}"
 
 
-def spark(offer: Offer, seen: Viewpoint) -> SafeString:
+def spark(currency: str, track: Track, seen: Viewpoint) -> SafeString:
     """How the rate went over the last seven days."""
-    track = seen.tracks.get((offer.market_id, offer.side), [])
     values = samples(track, since=seen.now - SPARK_SPAN, now=seen.now, count=SPARK_POINTS)
     if len(values) < 2:
         return formatting.sparkline([], label="")
     low, high = formatting.percent_text(min(values)), formatting.percent_text(max(values))
     return formatting.sparkline(
-        values, label=f"{offer.currency} a day over seven days: from {low} to {high}"
+        values, label=f"{currency} a day over seven days: from {low} to {high}"
     )
 
 

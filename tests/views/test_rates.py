@@ -1,7 +1,9 @@
 """The rates pages: what they list, in which order, for whom, and what they flag."""
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -247,6 +249,29 @@ def test_long_tables_come_by_the_page_and_without_script(trader: Client) -> None
     assert len(listed(both)) == 60
     assert listed(rest)[0] == "C50_USDT-quote"
     assert len(listed(rest)) == 10
+
+
+def test_currencies_come_by_the_page_too(trader: Client) -> None:
+    for number in range(60):
+        make_terms(market=make_market(symbol=f"C{number:02d}_USDT"), side=Side.BASE)
+
+    first, both = html(trader, "/rates/?by=currency"), html(trader, "/rates/?by=currency&rows=100")
+
+    assert first.count("<tr data-href") == 50
+    assert 'href="?by=currency&amp;rows=100"' in first
+    assert both.count("<tr data-href") == 60
+
+
+def test_more_rows_cost_no_more_queries(
+    trader: Client, django_assert_max_num_queries: Callable[..., Any]
+) -> None:
+    now = timezone.now()
+    for number in range(40):
+        pair = offer(f"C{number:02d}_USDT")
+        make_rate_change(market=pair, at=now - timedelta(days=2), daily_rate="0.0005")
+
+    with django_assert_max_num_queries(20):
+        html(trader, "/rates/?sort=-change")
 
 
 def test_nonsense_in_the_address_is_no_error(trader: Client) -> None:

@@ -1,0 +1,33 @@
+"""Pages for when something is wrong: they stand alone, without a person, a database or a context."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.template.loader import render_to_string
+from django.test import Client
+from django.utils.html import strip_tags
+
+
+@pytest.mark.parametrize("code", ["400", "403", "403_csrf", "404", "500", "503"])
+def test_an_error_page_needs_nothing_and_shows_a_way_out(code: str) -> None:
+    page = render_to_string(f"{code}.html")
+
+    assert page.startswith("<!doctype html>")
+    assert 'href="/"' in page
+    assert f"{code[:3]} · marginsite" in page
+    assert "<style" not in page
+    assert "style=" not in page
+
+
+def test_after_a_failure_a_person_is_told_to_look_before_sending_again() -> None:
+    assert "look at Instructions before trying again" in strip_tags(render_to_string("500.html"))
+
+
+@pytest.mark.django_db
+def test_a_form_from_before_signing_in_again_is_explained(owner: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(owner)
+
+    answer = client.post("/accounts/logout/")
+
+    assert answer.status_code == 403
+    assert "This form is too old" in answer.content.decode()
