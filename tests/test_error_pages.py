@@ -1,4 +1,4 @@
-"""Pages for when something is wrong: they stand alone, without a person, a database or a context."""
+"""Pages for when something is wrong: they stand alone, without person, database or context."""
 
 import pytest
 from django.contrib.auth.models import User
