@@ -1,8 +1,8 @@
 """How this exchange behaves where the facts contradict each other, or are not known.
 
-One switch for each contradiction of the fact sheet that a caller could meet (C1 to C11, named below;
-C7 is about the words of order errors, which no loan meets), for what is not documented, and for the
-limits a test wants to move. The defaults follow what was captured live.
+One switch for each contradiction of the fact sheet that a caller could meet (C1 to C11, named
+below; C7 is about the words of order errors, which no loan meets), for what is not documented, and
+for the limits a test wants to move. The defaults follow what was captured live.
 """
 
 from collections.abc import Mapping
