@@ -76,7 +76,7 @@ def charge_times(
     if after < first <= until_ms:
         yield first
     origin = loan.opened_ms if hours == "anniversary" else 0
-    start = max(after, first, loan.opened_ms)
+    start = max(after, loan.opened_ms)
     later = origin + ((start - origin) // HOUR_MS + 1) * HOUR_MS
     yield from range(later, until_ms + 1, HOUR_MS)
 

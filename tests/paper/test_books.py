@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loans.paper.accounts import Key, Terms
+from loans.paper.accounts import Key, Terms, move, open_account
 from loans.paper.books import Books
 from loans.paper.catalogue import PAIRS
 from loans.paper.lending import Ask
@@ -163,6 +163,44 @@ def test_what_is_shown_as_borrowable_can_be_borrowed_and_not_a_satoshi_more(book
             Ask(account, "BTC_USDT", "USDT", quote + Decimal("0.00000001")), now_ms=START_MS
         )
     books.borrow(Ask(account, "BTC_USDT", "USDT", quote), now_ms=START_MS)
+
+
+def test_a_loan_whose_principal_is_back_stays_open_for_its_interest(books: Books) -> None:
+    books.change_switches({"repay_order": "principal_first"}, now_ms=START_MS)
+    account = new_key(books).account
+    ask = Ask(account, "BTC_USDT", "USDT", Decimal(100))
+    books.borrow(ask, now_ms=START_MS)
+    [opened] = books.truth()["loans"]
+
+    books.repay(ask, now_ms=START_MS)
+    [emptied] = books.truth()["loans"]
+    books.repay(Ask(account, "BTC_USDT", "USDT", Decimal("0.00229166")), now_ms=START_MS)
+    [closed] = books.truth()["loans"]
+
+    assert opened["charged"] == "0.00229166"
+    assert (emptied["closed_ms"], Decimal(emptied["outstanding"])) == (None, 0)
+    assert closed["closed_ms"] == START_MS
+
+
+def test_the_maximum_of_a_pair_counts_what_is_out_already(books: Books) -> None:
+    wallets = {"BTC_USDT": {"USDT": Decimal(1_000_000)}}
+    key = books.new_key(wallets=wallets, terms=Terms(), memo="", now_ms=START_MS)
+    books.borrow(Ask(key.account, "BTC_USDT", "USDT", Decimal(49_999)), now_ms=START_MS)
+
+    [(_, _, quote)] = books.terms(key.account, [PAIRS["BTC_USDT"]], now_ms=START_MS)
+
+    assert quote == 1
+    with pytest.raises(Refusal, match="51004"):
+        books.borrow(Ask(key.account, "BTC_USDT", "USDT", Decimal(2)), now_ms=START_MS)
+
+
+def test_a_balance_never_falls_below_zero(tmp_path: Path) -> None:
+    store = Store(tmp_path / "paper.sqlite3")
+    with store.writing() as db:
+        account = open_account(db, START_MS)
+        with pytest.raises(AssertionError):
+            move(db, account, "spot", "USDT", Decimal("-0.00000001"))
+    store.close()
 
 
 def test_a_refused_operation_leaves_no_trace(books: Books) -> None:

@@ -110,15 +110,29 @@ def test_the_access_key_alone_reads_whatever_the_signature(paper: Paper, key: Pa
         assert send(paper, "GET", f"{ISOLATED}/{name}", headers=headers).code == 1000
 
 
-def test_the_signature_covers_the_bytes_as_sent(paper: Paper, key: PaperKey) -> None:
+def test_the_signature_covers_the_bytes_as_sent(paper: Paper) -> None:
     for body in (
         b'{"symbol": "BTC_USDT", "currency": "USDT", "amount": "1"}',
+        b' {"symbol": "BTC_USDT", "currency": "USDT", "amount": "1"}\r\n',
         b'{"recvWindow":5000,"amount":"1","currency":"USDT","symbol":"BTC_USDT","memo":"\xc3\xa9"}',
     ):
+        key = paper.new_key()
         answer = send(
             paper, "POST", f"{ISOLATED}/borrow", headers=signed_headers(key, body), body=body
         )
         assert answer.code == 1000
+
+
+def test_a_signature_is_wrong_if_one_digit_is(paper: Paper, key: PaperKey) -> None:
+    body = b'{"symbol":"BTC_USDT","currency":"USDT","amount":"1"}'
+    headers = signed_headers(key, body)
+    right = headers["X-BM-SIGN"]
+    other = "0" if right[-1] != "0" else "1"
+
+    for wrong in (right[:-1] + other, right[:-1]):
+        changed = {**headers, "X-BM-SIGN": wrong}
+        answer = send(paper, "POST", f"{ISOLATED}/borrow", headers=changed, body=body)
+        assert refused(answer, 401, 30005)
 
 
 def test_a_signature_for_other_bytes_is_wrong(paper: Paper, key: PaperKey) -> None:
