@@ -1,7 +1,7 @@
-"""The clock that starts tasks on time: Celery's beat with the schedule of the settings, and no more.
+"""The clock that starts tasks on time: Celery's beat with the schedule of the settings.
 
-It only sends names, so it loads neither Django's applications nor the tasks: half the memory, and it
-is up at once.
+It only sends names, so it loads neither Django's applications nor the tasks: half the memory, and
+it is up at once.
 """
 
 import sys

@@ -12,6 +12,8 @@ from tests.servers import skip_without_server
 
 __all__ = ["paper", "shared_paper"]  # fixtures for every test
 
+_guards_are_away = False
+
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs a server or a browser that is not here."""
@@ -20,14 +22,25 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(autouse=True)
 def _guards(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Transactional tests empty the tables afterwards, which the guards would refuse."""
-    if not _is_transactional(request):
+    """Transactional tests empty the tables afterwards, which the guards would refuse.
+
+    They are taken away for that, and put back by every test that comes later in this process.
+    """
+    global _guards_are_away
+    transactional = _is_transactional(request)
+    if not transactional and not (_guards_are_away and _uses_database(request)):
         yield
         return
-    request.getfixturevalue("transactional_db")
+    request.getfixturevalue("transactional_db" if transactional else "db")
     guards.install(connection)
     yield
-    guards.remove(connection)
+    if transactional:
+        guards.remove(connection)
+        _guards_are_away = True
+
+
+def _uses_database(request: pytest.FixtureRequest) -> bool:
+    return "db" in request.fixturenames or bool(request.node.get_closest_marker("django_db"))
 
 
 def _is_transactional(request: pytest.FixtureRequest) -> bool:
