@@ -21,7 +21,7 @@ from loans.models import (
 )
 from loans.services import rates
 from loans.services.position import Position
-from loans.services.rates import Offer, Wanted
+from loans.services.rates import Offer
 
 YARDSTICK = "USDT"
 DAY = timedelta(days=1)
@@ -96,6 +96,7 @@ class Mover:
     """A side whose rate moved within a day, and how it went there."""
 
     offer: Offer
+    change: Decimal
     went: tuple[Decimal, ...]
 
 
@@ -169,21 +170,19 @@ def by_account(accounts: Sequence[Account], positions: Sequence[Position]) -> li
 
 def movers(venue: str, *, now: datetime) -> list[Mover]:
     """The sides of a venue whose rates moved most within a day, up or down."""
-    offers = rates.offers(Wanted(venue=venue, enabled_only=True), account=None, now=now)
-    moved = [offer for offer in offers if offer.day_change]
-    moved.sort(key=lambda offer: (-abs(offer.day_change or exact.ZERO), offer.key))
-    top, since = moved[:MOST_MOVED], now - DAY
-    tracks = rates.tracks({offer.market_id for offer in top}, since=since)
+    top, since = rates.moved_most(venue, now=now, count=MOST_MOVED), now - DAY
+    tracks = rates.tracks({offer.market_id for offer, _ in top}, since=since)
     return [
         Mover(
             offer,
+            change,
             tuple(
                 rates.samples(
                     tracks[offer.market_id, offer.side], since=since, now=now, count=SAMPLES
                 )
             ),
         )
-        for offer in top
+        for offer, change in top
     ]
 
 

@@ -168,6 +168,18 @@ def _borrowable(account: Account | None) -> dict[SideKey, Decimal]:
     return {(market_id, side): amount for market_id, side, amount in found}
 
 
+def moved_most(venue: str, *, now: datetime, count: int) -> list[tuple[Offer, Decimal]]:
+    """The sides that can be borrowed and whose rates moved most within a day, up or down."""
+    ago = day_ago_rates(venue, now=now)
+    moved = []
+    for offer in offers(Wanted(venue=venue, enabled_only=True), account=None):
+        share = day_change(offer.daily_rate, ago.get(offer.side_key))
+        if share:
+            moved.append((offer, share))
+    moved.sort(key=lambda pair: (-abs(pair[1]), pair[0].key))
+    return moved[:count]
+
+
 def ordered(found: Iterable[Offer], sort: str) -> list[Offer]:
     """Sorted by `field` or `-field`; what is not known comes last either way, ties by pair."""
     return _sorted_by(found, SORTS[sort.removeprefix("-")], backwards=sort.startswith("-"))

@@ -87,7 +87,7 @@ def _movers(venues: Sequence[str], *, now: datetime) -> list[dict[str, object]]:
             "offer": mover.offer,
             "venue": venue,
             "rate": formatting.percent(mover.offer.daily_rate, places=4),
-            "change": formatting.change(mover.offer.day_change),
+            "change": formatting.change(mover.change),
             "spark": formatting.sparkline(
                 mover.went, label=f"{mover.offer.currency} on {mover.offer.symbol}, 24 hours"
             ),
