@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.paper.calls import borrow, get, post, records, repay, send
-from tests.paper_fixture import Paper, PaperKey, shared_paper  # noqa: F401
+from tests.paper_fixture import Paper, PaperKey
 
 PAIR_SIDE = {
     "currency": "BTC",
@@ -92,12 +92,12 @@ def shape(value: Any) -> Any:
 
 
 @pytest.fixture
-def key(shared_paper: Paper) -> PaperKey:  # noqa: F811
+def key(shared_paper: Paper) -> PaperKey:
     return shared_paper.new_key(balances={"BTC_USDT": {"USDT": "1000"}})
 
 
 @pytest.fixture
-def paper(shared_paper: Paper) -> Paper:  # noqa: F811
+def paper(shared_paper: Paper) -> Paper:
     return shared_paper
 
 

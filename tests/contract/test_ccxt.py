@@ -6,16 +6,16 @@ from decimal import Decimal
 import ccxt
 import pytest
 
-from tests.paper_fixture import Paper, PaperKey, shared_paper  # noqa: F401
+from tests.paper_fixture import Paper, PaperKey
 
 
 @pytest.fixture
-def key(shared_paper: Paper) -> PaperKey:  # noqa: F811
+def key(shared_paper: Paper) -> PaperKey:
     return shared_paper.new_key(memo="desk")
 
 
 @pytest.fixture
-def exchange(shared_paper: Paper, key: PaperKey) -> ccxt.bitmart:  # noqa: F811
+def exchange(shared_paper: Paper, key: PaperKey) -> ccxt.bitmart:
     made = ccxt.bitmart({"apiKey": key.access_key, "secret": key.secret, "uid": key.memo})
     made.urls["api"] = dict.fromkeys(made.urls["api"], shared_paper.base_url)
     return made
@@ -32,7 +32,7 @@ def test_it_loads_markets_and_currencies(exchange: ccxt.bitmart) -> None:
 
 def test_it_borrows_repays_and_shows_what_was_borrowed(
     exchange: ccxt.bitmart,
-    shared_paper: Paper,  # noqa: F811
+    shared_paper: Paper,
     key: PaperKey,
 ) -> None:
     since = exchange.fetch_time()
@@ -97,7 +97,7 @@ def test_it_moves_collateral(exchange: ccxt.bitmart) -> None:
 )
 def test_refusals_become_the_errors_that_ccxt_users_know(
     exchange: ccxt.bitmart,
-    shared_paper: Paper,  # noqa: F811
+    shared_paper: Paper,
     key: PaperKey,
     code: int,
     error: type[Exception],

@@ -9,16 +9,16 @@ from bitmart.api_spot import APISpot
 from bitmart.api_system import APISystem
 from bitmart.lib.cloud_exceptions import APIException
 
-from tests.paper_fixture import Paper, PaperKey, shared_paper  # noqa: F401
+from tests.paper_fixture import Paper, PaperKey
 
 
 @pytest.fixture
-def key(shared_paper: Paper) -> PaperKey:  # noqa: F811
+def key(shared_paper: Paper) -> PaperKey:
     return shared_paper.new_key(memo="мемо #1")
 
 
 @pytest.fixture
-def sdk(shared_paper: Paper, key: PaperKey) -> APIMarginLoan:  # noqa: F811
+def sdk(shared_paper: Paper, key: PaperKey) -> APIMarginLoan:
     return APIMarginLoan(key.access_key, key.secret, key.memo, url=shared_paper.base_url)
 
 
@@ -70,7 +70,7 @@ def test_a_refusal_reaches_the_sdk_with_its_status(sdk: APIMarginLoan) -> None:
 
 
 def test_a_shared_headers_dict_that_keeps_an_old_signature_does_no_harm(
-    shared_paper: Paper,  # noqa: F811
+    shared_paper: Paper,
     key: PaperKey,
 ) -> None:
     credentials = (key.access_key, key.secret, key.memo)
@@ -83,7 +83,7 @@ def test_a_shared_headers_dict_that_keeps_an_old_signature_does_no_harm(
 
 
 def test_the_rest_of_the_sdk_that_a_borrower_needs(
-    shared_paper: Paper,  # noqa: F811
+    shared_paper: Paper,
     key: PaperKey,
 ) -> None:
     credentials, url = (key.access_key, key.secret, key.memo), shared_paper.base_url

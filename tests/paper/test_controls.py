@@ -10,7 +10,7 @@ from loans.paper.controls import answer
 from loans.paper.messages import Request
 from loans.paper.switches import CHOICES, FIGURES, NUMBERS
 from tests.paper.calls import borrow, get, records, send
-from tests.paper_fixture import Paper, paper, shared_paper  # noqa: F401
+from tests.paper_fixture import Paper
 
 
 @pytest.mark.parametrize(
@@ -28,20 +28,20 @@ from tests.paper_fixture import Paper, paper, shared_paper  # noqa: F401
         {"Forwarded": "for=10.0.0.1"},
     ],
 )
-def test_a_web_page_or_a_proxy_is_refused(shared_paper: Paper, headers: dict[str, str]) -> None:  # noqa: F811
+def test_a_web_page_or_a_proxy_is_refused(shared_paper: Paper, headers: dict[str, str]) -> None:
     for method, name in (("POST", "keys"), ("GET", "books"), ("POST", "clock")):
         refused = send(shared_paper, method, f"/paper/{name}", headers=headers, body=b"{}")
         assert refused.status == 403
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:8001", "127.0.0.1:1", "[::1]:8001"])
-def test_loopback_names_are_welcome(shared_paper: Paper, host: str) -> None:  # noqa: F811
+def test_loopback_names_are_welcome(shared_paper: Paper, host: str) -> None:
     assert send(shared_paper, "GET", "/paper/clock", headers={"Host": host}).status == 200
 
 
 @pytest.mark.parametrize("client", ["10.0.0.7", "192.168.1.2", "2001:db8::1", "nonsense"])
 def test_another_machine_is_refused_whatever_host_it_names(
-    shared_paper: Paper,  # noqa: F811
+    shared_paper: Paper,
     client: str,
 ) -> None:
     request = Request("GET", "/paper/books", "", {"host": "localhost"}, b"", client)
@@ -49,12 +49,12 @@ def test_another_machine_is_refused_whatever_host_it_names(
     assert answer(shared_paper.server.exchange, request).status == 403
 
 
-def test_an_unknown_control_is_not_found(shared_paper: Paper) -> None:  # noqa: F811
+def test_an_unknown_control_is_not_found(shared_paper: Paper) -> None:
     assert send(shared_paper, "GET", "/paper/keys").status == 404
     assert send(shared_paper, "POST", "/paper/everything").status == 404
 
 
-def test_a_new_key_is_funded_on_every_open_pair_and_has_no_past(shared_paper: Paper) -> None:  # noqa: F811
+def test_a_new_key_is_funded_on_every_open_pair_and_has_no_past(shared_paper: Paper) -> None:
     raw = send(shared_paper, "POST", "/paper/keys")
     assert set(raw.body) == {"access_key", "secret", "memo"}
     key = shared_paper.new_key()
@@ -68,7 +68,7 @@ def test_a_new_key_is_funded_on_every_open_pair_and_has_no_past(shared_paper: Pa
     assert records(shared_paper, key, "borrow_record") == []
 
 
-def test_balances_can_be_given(shared_paper: Paper) -> None:  # noqa: F811
+def test_balances_can_be_given(shared_paper: Paper) -> None:
     key = shared_paper.new_key(balances={"BTC_USDT": {"USDT": "1000"}})
 
     rows = {row["symbol"]: row for row in get(shared_paper, key, "account").data["symbols"]}
@@ -77,7 +77,7 @@ def test_balances_can_be_given(shared_paper: Paper) -> None:  # noqa: F811
     assert rows["ETH_USDT"]["quote"]["available"] == "0.00000000"
 
 
-def test_history_has_loans_repayments_and_open_debt(shared_paper: Paper) -> None:  # noqa: F811
+def test_history_has_loans_repayments_and_open_debt(shared_paper: Paper) -> None:
     key = shared_paper.new_key(history=True, seed=3)
 
     truth = shared_paper.books(key)["executed"]
@@ -112,14 +112,14 @@ def test_history_has_loans_repayments_and_open_debt(shared_paper: Paper) -> None
         b'{"same_account_as": "nobody"}',
     ],
 )
-def test_a_key_that_makes_no_sense_is_refused(shared_paper: Paper, wrong: bytes) -> None:  # noqa: F811
+def test_a_key_that_makes_no_sense_is_refused(shared_paper: Paper, wrong: bytes) -> None:
     refused = send(shared_paper, "POST", "/paper/keys", body=wrong)
 
     assert refused.status == 400
     assert refused.body["error"]
 
 
-def test_every_switch_is_listed_and_takes_each_of_its_values(paper: Paper) -> None:  # noqa: F811
+def test_every_switch_is_listed_and_takes_each_of_its_values(paper: Paper) -> None:
     assert set(paper.control("GET", "switches")) == {*CHOICES, *NUMBERS, *FIGURES}
     for name, allowed in CHOICES.items():
         for value in allowed:
@@ -146,7 +146,7 @@ def test_every_switch_is_listed_and_takes_each_of_its_values(paper: Paper) -> No
         {"rates": {"NO_PAIR": {}}},
     ],
 )
-def test_a_switch_that_makes_no_sense_changes_nothing(paper: Paper, wrong: dict[str, Any]) -> None:  # noqa: F811
+def test_a_switch_that_makes_no_sense_changes_nothing(paper: Paper, wrong: dict[str, Any]) -> None:
     before = paper.control("GET", "switches")
 
     with pytest.raises(ValueError, match="error"):
@@ -155,7 +155,7 @@ def test_a_switch_that_makes_no_sense_changes_nothing(paper: Paper, wrong: dict[
     assert paper.control("GET", "switches") == before
 
 
-def test_the_remaining_switches_show_on_the_wire(paper: Paper) -> None:  # noqa: F811
+def test_the_remaining_switches_show_on_the_wire(paper: Paper) -> None:
     paper.switch(limits="off", service_status="string", error_data="null", trace="na")
     key = paper.new_key()
     read_only = paper.new_key(permissions=["read"])
@@ -170,7 +170,7 @@ def test_the_remaining_switches_show_on_the_wire(paper: Paper) -> None:  # noqa:
     assert borrow(paper, key, "1").status == 500
 
 
-def test_a_keyed_signature_can_be_made_to_count(paper: Paper) -> None:  # noqa: F811
+def test_a_keyed_signature_can_be_made_to_count(paper: Paper) -> None:
     key = paper.new_key()
     headers = {"X-BM-KEY": key.access_key, "X-BM-SIGN": "0" * 64, "X-BM-TIMESTAMP": "1"}
     path = "/spot/v1/margin/isolated/account"
@@ -182,7 +182,7 @@ def test_a_keyed_signature_can_be_made_to_count(paper: Paper) -> None:  # noqa: 
         assert get(paper, key, "account").code == 1000
 
 
-def test_the_clock_can_be_shifted_stopped_and_pushed_on(paper: Paper) -> None:  # noqa: F811
+def test_the_clock_can_be_shifted_stopped_and_pushed_on(paper: Paper) -> None:
     start = paper.clock()
     assert paper.clock(advance_seconds=3600) - start >= 3_600_000
     assert abs(paper.clock(offset_seconds=0) - start) < 60_000
@@ -196,12 +196,12 @@ def test_the_clock_can_be_shifted_stopped_and_pushed_on(paper: Paper) -> None:  
 
 
 @pytest.mark.parametrize("wrong", [{"hour": 1}, {"advance_seconds": "1"}, {"freeze": "yes"}])
-def test_a_clock_order_that_makes_no_sense_is_refused(paper: Paper, wrong: dict[str, Any]) -> None:  # noqa: F811
+def test_a_clock_order_that_makes_no_sense_is_refused(paper: Paper, wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="error"):
         paper.clock(**wrong)
 
 
-def test_no_secret_is_shown_again(paper: Paper) -> None:  # noqa: F811
+def test_no_secret_is_shown_again(paper: Paper) -> None:
     key = paper.new_key()
     paper.fault("drop", access_key=key.access_key)
     borrow(paper, paper.new_key(), "1")

@@ -14,11 +14,11 @@ import pytest
 
 from loans.paper.faults import FAULTS
 from tests.paper.calls import ISOLATED, Answer, borrow, get, records, signed_headers
-from tests.paper_fixture import Paper, PaperKey, shared_paper  # noqa: F401
+from tests.paper_fixture import Paper, PaperKey
 
 
 @pytest.fixture
-def paper(shared_paper: Paper) -> Paper:  # noqa: F811
+def paper(shared_paper: Paper) -> Paper:
     return shared_paper
 
 

@@ -6,18 +6,18 @@ from typing import Any
 import pytest
 
 from tests.paper.calls import ISOLATED, Answer, get, post, send, signed_headers
-from tests.paper_fixture import Paper, PaperKey, shared_paper  # noqa: F401
+from tests.paper_fixture import Paper, PaperKey
 
 OPEN_ORDERS = "/spot/v4/query/open-orders"
 
 
 @pytest.fixture
-def key(shared_paper: Paper) -> PaperKey:  # noqa: F811
+def key(shared_paper: Paper) -> PaperKey:
     return shared_paper.new_key()
 
 
 @pytest.fixture
-def paper(shared_paper: Paper) -> Paper:  # noqa: F811
+def paper(shared_paper: Paper) -> Paper:
     return shared_paper
 
 

@@ -6,11 +6,11 @@ import pytest
 
 from loans.bitmart.codes import CODES
 from tests.paper.calls import Answer, borrow, get, post, records, repay
-from tests.paper_fixture import Paper, PaperKey, paper, shared_paper  # noqa: F401
+from tests.paper_fixture import Paper, PaperKey
 
 
 @pytest.fixture
-def fast(paper: Paper) -> Paper:  # noqa: F811
+def fast(paper: Paper) -> Paper:
     """Without rate limits, and with the rates that were captured live."""
     paper.switch(limits="off", rates={"BTC_USDT": {"USDT": "0.00055", "BTC": "0.00055"}})
     return paper
@@ -137,7 +137,7 @@ ACCOUNT_CODES = [
 
 @pytest.mark.parametrize("code", ACCOUNT_CODES)
 def test_an_account_can_be_refused_by_its_standing(
-    shared_paper: Paper,  # noqa: F811
+    shared_paper: Paper,
     code: int,
 ) -> None:
     key = shared_paper.new_key()
@@ -153,7 +153,7 @@ def test_an_account_can_be_refused_by_its_standing(
 
 @pytest.mark.parametrize("code", sorted(CODES))
 def test_every_known_code_arrives_with_its_status_on_request(
-    shared_paper: Paper,  # noqa: F811
+    shared_paper: Paper,
     code: int,
 ) -> None:
     key = shared_paper.new_key()

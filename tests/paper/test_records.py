@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from tests.paper.calls import borrow, get, records, repay
-from tests.paper_fixture import Paper, PaperKey, paper  # noqa: F401
+from tests.paper_fixture import Paper, PaperKey
 
 
 @pytest.fixture
-def fast(paper: Paper) -> Paper:  # noqa: F811
+def fast(paper: Paper) -> Paper:
     paper.switch(limits="off", expiry_seconds=86_400)
     return paper
 

@@ -20,7 +20,7 @@ from django.conf import settings
 
 from loans.paper.server import PaperExchange
 from tests.paper.calls import borrow, get, post, records, repay, send
-from tests.paper_fixture import Paper, PaperKey, paper  # noqa: F401
+from tests.paper_fixture import Paper, PaperKey
 
 
 class Child:
@@ -151,7 +151,7 @@ def test_a_taken_port_is_said_plainly(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_one_connection_serves_many_requests(paper: Paper) -> None:  # noqa: F811
+def test_one_connection_serves_many_requests(paper: Paper) -> None:
     connection = http.client.HTTPConnection(urlsplit(paper.base_url).netloc, timeout=5)
     ports = set()
     for _ in range(5):
@@ -164,7 +164,7 @@ def test_one_connection_serves_many_requests(paper: Paper) -> None:  # noqa: F81
     assert len(ports) == 1
 
 
-def test_a_body_without_a_usable_length_is_refused(paper: Paper) -> None:  # noqa: F811
+def test_a_body_without_a_usable_length_is_refused(paper: Paper) -> None:
     address = urlsplit(paper.base_url)
     for header in (
         "Content-Length: x",
@@ -189,7 +189,7 @@ def test_an_idle_connection_does_not_hold_up_a_stop(tmp_path: Path) -> None:
     assert time.monotonic() - started < 1
 
 
-def test_many_at_once_keep_the_books_straight(paper: Paper) -> None:  # noqa: F811
+def test_many_at_once_keep_the_books_straight(paper: Paper) -> None:
     paper.switch(limits="off", pools={"USDT": "1000"})
     keys = [paper.new_key() for _ in range(4)]
     codes: list[int] = []
@@ -213,7 +213,7 @@ def test_many_at_once_keep_the_books_straight(paper: Paper) -> None:  # noqa: F8
     assert lent - back == Decimal(books["pools"][0]["lent"]) <= 1000
 
 
-def test_the_date_of_an_answer_is_the_exchanges_time(paper: Paper) -> None:  # noqa: F811
+def test_the_date_of_an_answer_is_the_exchanges_time(paper: Paper) -> None:
     paper.clock(freeze=1_700_000_000_000)
 
     answer = send(paper, "GET", "/system/time")
