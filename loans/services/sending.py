@@ -20,8 +20,8 @@ from loans.bitmart.client import Client
 from loans.bitmart.errors import MoneyError, NotSent, RateLimited, Rejected
 from loans.bitmart.limits import Limiter, Permit
 from loans.bitmart.secret import Credentials
-from loans.models import Instruction, InstructionEvent, State
-from loans.services import preflight, rights
+from loans.models import Account, Instruction, InstructionEvent, State
+from loans.services import lights, preflight, rights
 from loans.services.bounds import Bounds, seconds
 from loans.services.journal import Entry, Journal
 from loans.services.recovery import still_recovering
@@ -213,6 +213,17 @@ def _send_once(
     else:
         confirm(instruction, answer, now=line.clock())
     line.step("stored")
+    _learn_of_key(instruction, now=line.clock())
+
+
+def _learn_of_key(instruction: Instruction, *, now: datetime) -> None:
+    """What the answer says of the key itself: that it was used, and whether it may do margin."""
+    account = instruction.account
+    Account.objects.filter(pk=account.pk).update(last_used_at=now)
+    if instruction.state == State.CONFIRMED:
+        lights.learn_from_money_call(account, code=None, now=now)
+    elif instruction.code is not None:
+        lights.learn_from_money_call(account, code=instruction.code, now=now)
 
 
 def confirm(instruction: Instruction, answer: money.MoneyAnswer, *, now: datetime) -> None:

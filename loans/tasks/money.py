@@ -8,7 +8,7 @@ from django.utils import timezone
 from loans import venues
 from loans.bitmart import limits
 from loans.models import Instruction
-from loans.services import recovery, sweeping
+from loans.services import heartbeats, recovery, sweeping
 from loans.services.looking import look
 from loans.services.sending import send
 from loans.tasks.bell import ring
@@ -16,11 +16,14 @@ from loans.vault import VaultError
 
 logger = logging.getLogger(__name__)
 
+TICK_SECONDS = 2
+
 
 @shared_task(name="loans.tasks.send_instruction", expires=60, acks_late=False, max_retries=0)
 def send_instruction(instruction_id: str) -> None:
     """Take one queued instruction as far as it goes; whoever is second does nothing."""
     recovery.heed_journal(venues.journal(), now=timezone.now())
+    heartbeats.beat(name="money", now=timezone.now())
     instruction = Instruction.objects.filter(pk=instruction_id).first()
     if instruction is None or instruction.state != "QUEUED":
         return
@@ -57,7 +60,10 @@ def look_for_instruction(instruction_id: str) -> None:
 @shared_task(name="loans.tasks.money_tick", expires=2)
 def money_tick() -> None:
     """Keep every instruction moving: what bells, workers or the power have lost is found here."""
-    due = sweeping.sweep(now=timezone.now())
+    now = timezone.now()
+    if now.second % 10 < TICK_SECONDS:  # one write in five ticks shows life often enough
+        heartbeats.beat(name="money", now=now)
+    due = sweeping.sweep(now=now)
     for instruction_id in due.to_send:
         ring(send_instruction, instruction_id)
     for instruction_id in due.to_look:

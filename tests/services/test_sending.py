@@ -406,3 +406,14 @@ def test_a_record_that_was_seen_before_it_turned_to_zero_is_still_found(desk: De
 
     assert borrow.state == State.EXECUTED
     assert borrow.borrow_record.principal == 15
+
+
+def test_the_answer_lights_the_margin_permission(desk: Desk) -> None:
+    desk.send(desk.place("20"))
+    assert desk.account.lights.get(name="margin").state == "green"
+    desk.paper.fault("code", kind="repay", code=30012)
+
+    repay = desk.send(desk.place("5", kind="repay"))
+
+    assert repay.state == State.REJECTED
+    assert desk.account.lights.get(name="margin").state == "red"
