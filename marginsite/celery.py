@@ -30,3 +30,9 @@ def _end_with_the_worker(**_: object) -> None:
 def _tell_the_supervisor(**_: object) -> None:
     sys.stdout.write(READY_LINE + "\n")
     sys.stdout.flush()
+
+
+@worker_ready.connect
+def _read_at_once(**_: object) -> None:
+    """Rates are there with the first page, not after the clock's first minute."""
+    app.send_task("loans.tasks.sync_tick", expires=50, retry=False)

@@ -270,6 +270,7 @@ CELERY_TASK_DEFAULT_QUEUE = "sync"
 CELERY_TASK_ROUTES = {
     "loans.tasks.send_instruction": {"queue": "money"},
     "loans.tasks.money_tick": {"queue": "money"},
+    "loans.tasks.beat_tick": {"queue": "money"},
 }
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TIMEZONE = "UTC"
@@ -277,6 +278,9 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "money": {"task": "loans.tasks.money_tick", "schedule": 2, "options": {"expires": 2}},
     "keys": {"task": "loans.tasks.key_tick", "schedule": 20, "options": {"expires": 20}},
+    "beat": {"task": "loans.tasks.beat_tick", "schedule": 30, "options": {"expires": 20}},
+    "sync": {"task": "loans.tasks.sync_tick", "schedule": 60, "options": {"expires": 50}},
+    "daily": {"task": "loans.tasks.daily_tick", "schedule": 86_400, "options": {"expires": 3600}},
 }
 
 # --- Logs --------------------------------------------------------------------------------------

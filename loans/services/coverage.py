@@ -14,19 +14,21 @@ def name_gaps(coverage: Coverage, *, start: datetime, end: datetime, gaps: Itera
 
     Gaps of one reason that touch become one, so that a row which stays unreadable is named once.
     """
+    known = list(coverage.gaps.all())
+    old = [gap for gap in known if start <= gap.starts_at and gap.ends_at <= end]
+    fresh = [
+        Gap(max(gap.starts_at, start), min(gap.ends_at, end), gap.reason)
+        for gap in gaps
+        if gap.starts_at < end and gap.ends_at > start
+    ]
+    if not old and not fresh:
+        return
+    touching = [
+        gap for gap in known if gap not in old and any(_touch(gap, other) for other in fresh)
+    ]
+    said = [Gap(gap.starts_at, gap.ends_at, gap.reason) for gap in touching]
+    getattr(coverage, "_prefetched_objects_cache", {}).clear()
     with transaction.atomic():
-        known = list(coverage.gaps.all())
-        old = [gap for gap in known if start <= gap.starts_at and gap.ends_at <= end]
-        kept = [gap for gap in known if gap not in old]
-        fresh = [
-            Gap(max(gap.starts_at, start), min(gap.ends_at, end), gap.reason)
-            for gap in gaps
-            if gap.starts_at < end and gap.ends_at > start
-        ]
-        if not old and not fresh:
-            return
-        touching = [gap for gap in kept if any(_touch(gap, other) for other in fresh)]
-        said = [Gap(gap.starts_at, gap.ends_at, gap.reason) for gap in touching]
         coverage.gaps.filter(pk__in=[gap.pk for gap in [*old, *touching]]).delete()
         CoverageGap.objects.bulk_create(
             CoverageGap(

@@ -7,6 +7,7 @@ import logging
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import F
@@ -27,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 # After so many failures in a row a feed is asked less often.
 PATIENT_FAILURES = 10
-LONGEST_PAUSE = timedelta(minutes=10)
+LONGEST_PAUSE = timedelta(minutes=3)
 
 # What people can do something about. Other refusals are told in the exchange's own words.
 REFUSALS = {
@@ -43,8 +44,19 @@ REFUSALS = {
 }
 
 
-class Doubtful(Exception):
+class FeedTrouble(Exception):
+    """What keeps a feed from its data although no call failed; the message is a sentence."""
+
+
+class Doubtful(FeedTrouble):
     """An answer that is complete and well-formed, and yet not believed until it is seen again."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """How an attempt ended, once it has."""
+
+    succeeded: bool = False
 
 
 @contextmanager
@@ -55,16 +67,17 @@ def watch(
     now: datetime,
     account: Account | None = None,
     period_seconds: int = 60,
-) -> Iterator[None]:
+) -> Iterator[Attempt]:
     """Record an attempt and how it ended.
 
     What the exchange or the key is to blame for ends here, as a sentence on the feed. Anything else
     is told on the feed too, logged, and goes on: it is a defect of ours.
     """
     who = {"venue": venue, "account": account, "name": name}
+    attempt = Attempt()
     try:
-        yield
-    except (BitmartError, VaultError, Doubtful) as exc:
+        yield attempt
+    except (BitmartError, VaultError, FeedTrouble) as exc:
         sentence = explain(exc, venue=venue, now=now)
         logger.warning("feed %s of %s: %s", name, account.pk if account else venue, sentence)
         _note(who, now, period_seconds, failed=sentence)
@@ -72,6 +85,7 @@ def watch(
         _note(who, now, period_seconds, failed="This site met an error of its own; see its log.")
         raise
     else:
+        attempt.succeeded = True
         _note(who, now, period_seconds)
 
 

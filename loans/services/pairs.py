@@ -25,6 +25,7 @@ SOURCE = "isolated/pairs"
 SHRINK_PERCENT = 20
 # Terms that another key was told so lately are compared with what this one was told.
 COMPARED_FOR = timedelta(minutes=5)
+A_MOMENT = timedelta(seconds=30)
 
 MARKET_FIELDS = ("base", "quote", "max_leverage", "enabled")
 TERMS_FIELDS = ("currency", "daily_rate", "hourly_rate", "min_borrow", "max_borrow")
@@ -48,10 +49,20 @@ def read_pairs(*, client: Client, venue: str, now: datetime) -> list[Pair]:
     Raises: ReadError. Doubtful for a list that repeats or lost many pairs, until it comes again.
     """
     listing = client.pairs()
-    pairs, refusals = _usable(listing)
-    refused.keep([*listing.refused, *refusals], venue=venue, source=SOURCE, now=now)
+    pairs = _read(listing, venue, now)
     _doubt(listing, pairs, venue)
     return pairs
+
+
+def read_account_pairs(*, client: Client, account: Account, now: datetime) -> list[Pair]:
+    """Ask for all pairs as one account sees them. Raises: ReadError."""
+    return _read(client.pairs(), account.venue, now)
+
+
+def account_terms_are_fresh(*, account: Account, now: datetime) -> bool:
+    """Whether they were stored a moment ago, because this key reads the venue's terms too."""
+    lately = AccountTerms.objects.filter(account=account, as_of__gte=now - A_MOMENT)
+    return lately.exists()
 
 
 def store_terms(*, venue: str, pairs: Sequence[Pair], now: datetime) -> Refreshed:
@@ -133,6 +144,12 @@ def _store_markets(
             changed.append(row)
     write_changed(changed, MARKET_FIELDS)
     return len(new) + len(changed)
+
+
+def _read(listing: Listing[Pair], venue: str, now: datetime) -> list[Pair]:
+    pairs, refusals = _usable(listing)
+    refused.keep([*listing.refused, *refusals], venue=venue, source=SOURCE, now=now)
+    return pairs
 
 
 def _usable(listing: Listing[Pair]) -> tuple[list[Pair], list[Refusal]]:

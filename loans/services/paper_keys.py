@@ -68,15 +68,15 @@ def retry(account: Account, *, by: By) -> bool:
     return True
 
 
-def fetch(base_url: str) -> Credentials:
-    """A new paper key with balances and a believable past. Raises NoPaperKey."""
+def fetch(base_url: str, *, with_history: bool = True) -> Credentials:
+    """A new paper key with balances, and a believable past if wished. Raises NoPaperKey."""
     url = f"{base_url.rstrip('/')}/paper/keys"
     with requests.Session() as session:
         session.trust_env = False
         try:
             answer = session.post(
                 url,
-                json={"history": True},
+                json={"history": with_history},
                 timeout=(CONNECT_SECONDS, READ_SECONDS),
                 allow_redirects=False,
             )

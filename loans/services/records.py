@@ -32,11 +32,10 @@ OUT_OF_RANGE = 50041
 NOT_SERVED = "the exchange does not serve this time"
 # The overlap doubles for each record that came later than the visibility bound, so often at most.
 MOST_DOUBLINGS = 5
-# Beyond so many empty weeks the history is read in longer steps, if those are seen to be served.
-QUIET_WEEKS = 8
-LONG_STEP = timedelta(days=90)
+# So far before the oldest record of a listing without bounds it is asked whether there is more.
+PROBED = timedelta(days=90)
 DAY = timedelta(days=1)
-MOST_WINDOWS = 40
+MOST_WINDOWS = 60
 
 
 @dataclass(slots=True)
@@ -144,33 +143,30 @@ class Stream:
         self._prove(start, self._reader.read(start, end))
 
     def load_old(self, most_windows: int) -> None:
-        """Windows from the oldest proven instant backwards, until the start or the count is met."""
+        """Windows from the oldest proven instant backwards, until the start or the count is met.
+
+        Week by week, to the very beginning: a longer window that the exchange cut without a word
+        would look complete. Only streams with more than a page of records come here, and only once.
+        """
         if not self.coverage.trusted or self.coverage.complete_to is None:
             return
         self._watermark = None  # what is old cannot be late
-        quiet, step = 0, LONGEST
         for _ in range(most_windows):
             if self.is_loaded():
                 return
-            before = len(self.learned.new)
-            self._load(step)
-            quiet = quiet + 1 if len(self.learned.new) == before else 0
-            if quiet == 0:
-                step = LONGEST
-            elif quiet == QUIET_WEEKS and self._serves_long_steps():
-                step = LONG_STEP
+            self._load()
 
     def is_loaded(self) -> bool:
         """Whether nothing older is left that the exchange would serve."""
         start = self.coverage.complete_from
         return start is None or self.coverage.gaps.filter(reason=NOT_SERVED).exists()
 
-    def _load(self, step: timedelta) -> None:
-        """Read one more span, if the exchange reaches back so far."""
+    def _load(self) -> None:
+        """Read one more window, if the exchange reaches back so far."""
         end = self.coverage.complete_from
-        start = max(EARLIEST, end - step)
+        start = max(EARLIEST, end - LONGEST)
         try:
-            gaps = self._reader.read(start, end, longest=step)
+            gaps = self._reader.read(start, end)
         except Refused as exc:
             if exc.code != OUT_OF_RANGE:
                 raise
@@ -178,7 +174,6 @@ class Stream:
             return
         name_gaps(self.coverage, start=start, end=end, gaps=gaps)
         self.coverage.complete_from = None if start == EARLIEST else start
-        self.coverage.save(update_fields=["complete_from"])
 
     def _begin_loading(self) -> None:
         """There is more than a listing without bounds shows: windows must tell, from now on."""
@@ -192,18 +187,7 @@ class Stream:
         if not page.rows or not self.coverage.trusted:
             return False
         oldest = min(map(instant_of, page.rows))
-        return bool(self._ask(oldest - LONG_STEP, oldest - 2 * SECOND, None).rows)
-
-    def _serves_long_steps(self) -> bool:
-        """Whether a long window gives back the oldest record known, which lies at its far end."""
-        mine = record_store.model_of(self.coverage.kind).objects.filter(
-            account=self.coverage.account, symbol=self.coverage.symbol
-        )
-        oldest = mine.order_by("at").first()
-        if oldest is None:
-            return False
-        page = self._ask(oldest.at - SECOND, oldest.at + LONG_STEP, None)
-        return any(row.record_id == oldest.record_id for row in page.rows)
+        return bool(self._ask(oldest - PROBED, oldest - 2 * SECOND, None).rows)
 
     def _prove(self, start: datetime, gaps: list[Gap]) -> None:
         end = self._new_watermark()

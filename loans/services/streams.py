@@ -4,14 +4,16 @@ The exchange lists records by pair only, so a loan on a pair that nobody asks fo
 pairs in use are asked every minute, all enabled ones daily, disabled ones with a history weekly.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, prefetch_related_objects
 
 from loans.bitmart.client import Client
+from loans.bitmart.errors import Garbled, ReadError, Refused
 from loans.models import (
     OPEN,
     Account,
@@ -22,10 +24,17 @@ from loans.models import (
     MarginSide,
     Market,
     RepayRecord,
+    State,
 )
 from loans.services.changed_rows import write_changed
-from loans.services.records import NOT_SERVED, Learned, read_stream
+from loans.services.feeds import FeedTrouble
+from loans.services.records import MOST_WINDOWS, NOT_SERVED, Learned, read_stream
 
+logger = logging.getLogger(__name__)
+
+# Refusals of the key itself: every pair would meet them.
+KEY_CODES = range(30001, 30032)
+MOST_FAILURES = 5
 MINUTE = timedelta(seconds=50)
 DAILY = timedelta(days=1)
 WEEKLY = timedelta(days=7)
@@ -43,13 +52,20 @@ COVERAGE_FIELDS = (
 
 @dataclass(slots=True)
 class Walk:
-    """What one walk over streams brought. `left` were not reached in time."""
+    """What one walk over streams brought. `left`: not reached in time; `failed`: by pair."""
 
     read: int = 0
     left: int = 0
     calls: int = 0
+    failed: dict[str, ReadError] = field(default_factory=dict)
     new: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
+
+    def must_be_whole(self) -> None:
+        """Raises FeedTrouble naming the pairs that could not be read, if there are any."""
+        if self.failed:
+            some = ", ".join(sorted(self.failed)[:MOST_FAILURES])
+            raise FeedTrouble(f"The records of {some} could not be read; the others are current.")
 
     def add(self, learned: Learned) -> None:
         """Count one stream."""
@@ -57,6 +73,12 @@ class Walk:
         self.calls += learned.calls
         self.new += learned.new
         self.changed += learned.changed
+
+
+def is_money_moving(*, account: Account) -> bool:
+    """Whether an instruction of this account is being prepared or sent."""
+    under_way = (State.CLAIMED, State.SENDING)
+    return Instruction.objects.filter(account=account, state__in=under_way).exists()
 
 
 def busy_symbols(*, account: Account, now: datetime) -> set[str]:
@@ -94,9 +116,9 @@ def due_seldom(*, account: Account, now: datetime) -> list[Coverage]:
         gaps__reason=NOT_SERVED
     )
     due = [
-        *loading,
         *_due(account, enabled, now - DAILY),
         *_due(account, others, now - WEEKLY),
+        *loading,
     ]
     return list({(row.symbol, row.kind): row for row in due}.values())
 
@@ -108,26 +130,48 @@ def walk(
     now: datetime,
     visibility: timedelta,
     is_over: Callable[[], bool],
+    most_windows: int = MOST_WINDOWS,
 ) -> Walk:
     """Read the streams in turn until `is_over`; each keeps what is proven of it.
 
-    Raises: ReadError, at the first stream that meets one: the next would meet it, too.
+    A pair that the exchange refuses, or answers with garbage, does not stop the others.
+    Raises: ReadError, if it is of a kind that the next stream would meet, too.
     """
     done = Walk()
+    Coverage.objects.bulk_create([row for row in coverages if row.pk is None])
+    prefetch_related_objects(coverages, "gaps")
     unsaved: list[Coverage] = []
     try:
         for coverage in coverages:
             if is_over():
                 break
-            if coverage.pk is None:
-                coverage.save()
             unsaved.append(coverage)
-            done.add(read_stream(coverage, client=client, now=now, visibility=visibility))
+            try:
+                learned = read_stream(
+                    coverage,
+                    client=client,
+                    now=now,
+                    visibility=visibility,
+                    most_windows=most_windows,
+                )
+            except (Refused, Garbled) as exc:
+                done.failed[coverage.symbol] = exc
+                coverage.checked_at = now
+                if (exc.code or 0) in KEY_CODES or len(done.failed) > MOST_FAILURES:
+                    raise
+                logger.warning(
+                    "records of %s on account %s: %s",
+                    coverage.symbol,
+                    coverage.account_id,
+                    exc.detail,
+                )
+            else:
+                done.add(learned)
             if len(unsaved) >= SAVED_TOGETHER:
                 _save(unsaved)
     finally:
         _save(unsaved)
-    done.left = len(coverages) - done.read
+    done.left = len(coverages) - done.read - len(done.failed)
     return done
 
 

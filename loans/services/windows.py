@@ -43,13 +43,13 @@ class Reader:
     keep: Callable[[Listing], None]
     currencies: Sequence[str] = ()
 
-    def read(self, start: datetime, end: datetime, *, longest: timedelta = LONGEST) -> list[Gap]:
+    def read(self, start: datetime, end: datetime) -> list[Gap]:
         """Read everything from `start` to `end`, both included; return what stays unproven.
 
         Raises: ReadError as `ask` does; then nothing is proven, though what came is kept.
         """
         gaps = []
-        for lo, hi in _pieces(start, end, longest):
+        for lo, hi in _pieces(start, end):
             gaps += self._read(lo, hi)
         return gaps
 
@@ -96,9 +96,7 @@ def instant_of(row: Row) -> datetime:
     return row.created_at if isinstance(row, BorrowRecord) else row.repaid_at
 
 
-def _pieces(
-    start: datetime, end: datetime, longest: timedelta
-) -> Iterator[tuple[datetime, datetime]]:
+def _pieces(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
     while start <= end:
-        yield start, min(start + longest, end)
-        start += longest + MILLISECOND
+        yield start, min(start + LONGEST, end)
+        start += LONGEST + MILLISECOND

@@ -7,14 +7,26 @@ Celery finds the tasks by importing this package.
 from loans.tasks.keys import check_key, connect_paper_key, key_tick
 from loans.tasks.money import look_for_instruction, money_tick, send_instruction
 from loans.tasks.probes import probe_account, probe_expiry
+from loans.tasks.sync import (
+    beat_tick,
+    daily_tick,
+    refresh_account,
+    refresh_venue,
+    sync_tick,
+)
 
 __all__ = [
+    "beat_tick",
     "check_key",
     "connect_paper_key",
+    "daily_tick",
     "key_tick",
     "look_for_instruction",
     "money_tick",
     "probe_account",
     "probe_expiry",
+    "refresh_account",
+    "refresh_venue",
     "send_instruction",
+    "sync_tick",
 ]

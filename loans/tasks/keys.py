@@ -13,6 +13,7 @@ from loans.services import keys, lights, paper_keys
 from loans.services.audit import By
 from loans.services.paper_keys import NoPaperKey
 from loans.tasks.bell import ring
+from loans.tasks.sync import refresh_account
 from loans.vault import VaultError
 
 BELL_IS_LOST_AFTER = timedelta(seconds=20)
@@ -46,6 +47,8 @@ def check_key(account_id: str) -> None:
             lights.check(account, client=client, by=By(None, timezone.now()))
     except VaultError:
         lights.will_not_open(account, by=By(None, timezone.now()))
+    else:
+        ring(refresh_account, account_id)
 
 
 @shared_task(name="loans.tasks.key_tick", expires=10)

@@ -28,8 +28,8 @@ PATIENCE_SECONDS = {
     limits.SEND: 10,
     limits.UNKNOWN_OUTCOME: 10,
     limits.PERSON_WAITING: 8,
-    limits.KEEPING_UP: 20,
-    limits.BACK_FILL: 60,
+    limits.KEEPING_UP: 6,
+    limits.BACK_FILL: 15,
 }
 # All calls from this address, and the share of one key in them. The exchange names no such limit;
 # what stands in front of it has one.
