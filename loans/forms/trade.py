@@ -81,8 +81,9 @@ def amount_problem(text: str) -> str:
         return "Write the amount without a sign, for example 20."
     if "," in text or " " in text:
         return "Write the amount without commas or spaces, with a point before the decimals: 1234.5"
-    if re.fullmatch(r"[0-9.]+[eE][-+]?[0-9]+", text):
-        return "Write the amount out in full, without an exponent: 0.00001, not 1e-5."
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?[eE][-+]?[0-9]{1,2}", text):
+        full = format(Decimal(text), "f")
+        return f"Write the amount out in full, without an exponent: {full}"
     if AMOUNT_SHAPE.fullmatch(text):
         return "" if Decimal(text) else "Enter an amount above 0."
     whole, point, decimals = text.partition(".")

@@ -141,6 +141,7 @@ def _context(
         "events": [_event(event) for event in events],
         "may_act": may_act,
         "can_cancel": may_act and found.state in (State.AWAITING_APPROVAL, State.QUEUED),
+        "candidates": _candidates(found),
         "decision": decision or _decision_form(found, may_act),
         "again_url": _again_url(found) if may_act and found.state in AGAIN else "",
         "repay_all_is_better": found.code == 51006,
@@ -238,6 +239,18 @@ def _records(found: Instruction) -> list[tuple[str, str]]:
             str(candidate["record_id"]),
             f"{candidate['record_id']}: {candidate['amount']} {found.currency}",
         )
+        for candidate in found.candidates
+    ]
+
+
+def _candidates(found: Instruction) -> list[dict[str, object]]:
+    """The candidates with their figures as values, for the table."""
+    return [
+        candidate
+        | {
+            "amount": Decimal(candidate["amount"]),
+            "at": datetime.fromisoformat(candidate["at"]),
+        }
         for candidate in found.candidates
     ]
 

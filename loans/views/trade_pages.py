@@ -73,12 +73,15 @@ def form_page(
         "now": now,
         "page_url": page_url(choice.kind),
         "venue_band": band_of(choice.account.venue) if choice.account else "",
-        **_quote_context(choice, quote, typed),
+        **_quote_context(choice, quote, typed, is_said=form.is_bound),
     }
     return render_page(request, "loans/trade.html", context, partials=FORM_PARTIALS, status=status)
 
 
-def _quote_context(choice: Choice, quote: Quote | None, typed: str) -> dict[str, object]:
+def _quote_context(
+    choice: Choice, quote: Quote | None, typed: str, *, is_said: bool
+) -> dict[str, object]:
+    """`is_said` means that the form itself says beside the field what is wrong."""
     if quote is None:
         return {"quote": None, "obstacles": (), "portions": ()}
     problem = amount_problem(typed) if typed else ""
@@ -91,7 +94,7 @@ def _quote_context(choice: Choice, quote: Quote | None, typed: str) -> dict[str,
         "obstacles": obstacles.found(quote),
         "portions": _portions(choice, quote),
         "preview": preview,
-        "problem": problem,
+        "problem": "" if is_said else problem,
         "bar_words": _bar_words(quote, preview),
         "risk_level": RISK_LEVELS.get(quote.margin.risk_level, "") if quote.margin else "",
     }
@@ -158,6 +161,7 @@ def confirm_page(
         "asked": asked,
         "quote": quote,
         "preview": quote.preview(asked.amount),
+        "sent_amount": formatting.digits(asked.amount, grouped=False),
         "sentence": words.sentence(
             kind=quote.kind,
             amount=asked.amount,
