@@ -75,6 +75,12 @@ _MEANINGS: dict[int, tuple[str, str]] = {
     58001: ("it did not accept the form of the request", "An administrator can see the details."),
 }
 
+# The way out where the figure is not known.
+_WITHOUT_FIGURE = {
+    51004: "Borrow less, or put more collateral into this pair's margin account.",
+    51005: "Borrow more; the pair's page shows the smallest loan.",
+}
+
 # Codes that do not say whether it happened; the instruction is looked up.
 _UNCLEAR: dict[int, str] = {
     30014: "that its service was unavailable",
@@ -119,9 +125,7 @@ def unclear(code: int | None) -> str:
 
 def _limit_sentence(instruction: Instruction, limit: Decimal | None) -> str:
     if limit is None:
-        if instruction.code == 51004:
-            return "Borrow less, or put more collateral into this pair's margin account."
-        return ""
+        return _WITHOUT_FIGURE.get(instruction.code, "")
     figure = f"{formatting.plain(limit)} {instruction.currency}"
     if instruction.code == 51005:
         return f"The smallest loan is {figure}."

@@ -1,0 +1,152 @@
+"""Quotes and debts: exact figures from what was last read, with their source and age."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from loans.models import Kind, Market, Side
+from loans.services import debts, quotes
+from loans.services.debts import DebtSource
+from loans.services.quotes import Quote
+from tests import factories
+from tests.factories import NOW
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def market() -> Market:
+    market = factories.make_market()
+    factories.make_terms(market=market)
+    return market
+
+
+@pytest.fixture
+def account(market: Market) -> object:
+    return factories.make_account(owner=factories.make_person())
+
+
+def read(account: object, market: Market, kind: str = Kind.BORROW, currency: str = "USDT") -> Quote:
+    return quotes.read(account=account, market=market, currency=currency, kind=kind, now=NOW)
+
+
+def owe(account: object, market: Market, **fields: str) -> None:
+    margin = factories.make_margin_account(account=account, market=market)
+    factories.make_margin_side(margin_account=margin, **fields)
+
+
+def test_costs_are_the_exchanges_own_charges(account: object, market: Market) -> None:
+    preview = read(account, market).preview(Decimal(15))
+
+    assert preview.first_hour == Decimal("0.00034374")  # as captured on the live exchange
+    assert preview.day == 24 * preview.first_hour
+    assert preview.month == 720 * preview.first_hour
+    assert preview.owed_after == Decimal("15.00034374")
+
+
+def test_account_figures_come_before_records(account: object, market: Market) -> None:
+    factories.make_borrow(account=account, principal="99")
+    owe(account, market, borrow_unpaid="15", interest_unpaid="0.00034374")
+
+    debt = read(account, market).debt
+
+    assert debt.total == Decimal("15.00034374")
+    assert debt.source is DebtSource.FIGURES
+
+
+def test_without_figures_the_records_say_it_and_are_named(account: object, market: Market) -> None:
+    factories.make_borrow(account=account, principal="20", interest="0.00045833")
+    factories.make_repay(account=account, principal="5", interest="0.0004")
+    factories.make_borrow(account=account, principal="7", currency="BTC")
+    factories.make_coverage(account=account, complete_to=NOW - timedelta(minutes=3))
+    factories.make_coverage(account=account, kind=Kind.REPAY)
+
+    debt = read(account, market).debt
+
+    assert debt.total == Decimal("15.00005833")
+    assert debt.source is DebtSource.RECORDS
+    assert debt.as_of == NOW - timedelta(minutes=3)
+
+
+def test_interest_that_was_never_told_is_not_known(account: object, market: Market) -> None:
+    factories.make_borrow(account=account, interest=None)
+
+    assert not read(account, market).debt.interest_is_known
+
+
+def test_the_cap_of_repaying_all_is_one_more_hour(account: object, market: Market) -> None:
+    owe(account, market, borrow_unpaid="15", interest_unpaid="0.00034374")
+
+    assert read(account, market, Kind.REPAY).repay_cap == Decimal("15.00068748")
+
+
+def test_the_cap_counts_the_hours_that_old_figures_missed(account: object, market: Market) -> None:
+    owe(account, market, borrow_unpaid="15", interest_unpaid="0.00034374")
+    debt = read(account, market, Kind.REPAY).debt
+
+    cap = debts.repay_all_cap(
+        debt, account=account, symbol="BTC_USDT", currency="USDT",
+        daily_rate=Decimal("0.00055"), now=NOW + timedelta(hours=2, minutes=5),
+    )  # fmt: skip
+
+    assert cap == debt.total + 3 * Decimal("0.00034374")
+
+
+def test_the_cap_goes_by_the_dearest_loan(account: object, market: Market) -> None:
+    owe(account, market, borrow_unpaid="15")
+    factories.make_borrow(account=account, daily_rate="0.0011")
+
+    assert read(account, market, Kind.REPAY).repay_cap == Decimal("15.00068749")
+
+
+def test_parts_of_the_most_are_exact_and_never_above_it(account: object, market: Market) -> None:
+    factories.make_account_terms(account=account, market=market, borrowable="0.00000003")
+
+    assert read(account, market).portions() == [
+        ("50 %", "0.00000001"),
+        ("75 %", "0.00000002"),
+        ("Max", "0.00000003"),
+    ]
+
+
+def test_the_most_is_bound_by_limit_and_balance(account: object, market: Market) -> None:
+    factories.make_account_terms(
+        account=account, market=market, borrowable="70000", max_borrow=Decimal(50000)
+    )
+    owe(account, market, borrow_unpaid="150")
+
+    assert read(account, market).most == 50000
+    assert read(account, market, Kind.REPAY).most == 100
+    assert not read(account, market, Kind.REPAY).can_repay_all
+
+
+def test_where_keys_differ_the_accounts_own_terms_count(account: object, market: Market) -> None:
+    market.terms.update(differs_by_key=True, as_of=NOW)
+    factories.make_account_terms(
+        account=account, market=market, daily_rate=Decimal("0.0007"), as_of=NOW - timedelta(hours=1)
+    )
+
+    assert read(account, market).daily_rate == Decimal("0.0007")
+
+
+def test_otherwise_the_newer_terms_count(account: object, market: Market) -> None:
+    factories.make_account_terms(
+        account=account, market=market, daily_rate=Decimal("0.0007"), as_of=NOW - timedelta(hours=1)
+    )
+
+    assert read(account, market).daily_rate == Decimal("0.00055")
+
+
+def test_terms_that_were_never_read_are_no_quote(account: object, market: Market) -> None:
+    with pytest.raises(LookupError):
+        read(account, market, currency="BTC")
+    with pytest.raises(LookupError):
+        read(account, market, currency="ETH")
+
+
+def test_a_debt_of_another_side_is_not_mixed_in(account: object, market: Market) -> None:
+    factories.make_terms(market=market, side=Side.BASE)
+    owe(account, market, borrow_unpaid="15")
+
+    assert read(account, market, Kind.REPAY, currency="BTC").debt.total == 0
