@@ -32,6 +32,20 @@ BUTTON = """
     document.querySelector("main").append(button);
 """
 PAGES = (
+    "/",
+    "/loans/",
+    "/history/borrows/",
+    "/history/repays/",
+    "/instructions/",
+    "/borrow/",
+    "/repay/",
+    "/keys/",
+    "/keys/add/",
+    "/alerts/",
+    "/team/",
+    "/audit/",
+    "/status/",
+    "/settings/",
     "/rates/",
     "/rates/?by=currency",
     "/rates/?currency=USDT&amount=1e5",
