@@ -31,6 +31,12 @@ def plain(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def grouped(value: Decimal) -> str:
+    """As `plain`, with its thousands apart; for prices and ratios."""
+    whole, point, places = plain(value).partition(".")
+    return f"{Decimal(whole):,f}{point}{places}"
+
+
 def _split_zeros(text: str) -> tuple[str, str]:
     """Text before the trailing zeros, and the zeros (with the point if nothing is left of it)."""
     if "." not in text:

@@ -95,8 +95,8 @@ def _form(chosen: HistoryFilter) -> dict[str, object]:
     return {
         "symbols": _with(symbols, chosen.symbol),
         "currencies": _with(currencies, chosen.currency),
-        "from_type": _date_type(chosen.typed["from"]),
-        "to_type": _date_type(chosen.typed["to"]),
+        "from_type": _date_type(chosen, "from"),
+        "to_type": _date_type(chosen, "to"),
         "filter_errors": [(name, chosen.errors.get(name, "")) for name in FIELDS],
     }
 
@@ -105,9 +105,11 @@ def _with(names: list[str], present: str) -> list[str]:
     return names if not present or present in names else sorted([*names, present])
 
 
-def _date_type(typed: str) -> str:
+def _date_type(chosen: HistoryFilter, name: str) -> str:
     """A date field cannot show an instant or a slip; a text field can."""
-    return "date" if not typed or DATE.fullmatch(typed) else "text"
+    typed = chosen.typed[name]
+    fits = not typed or (DATE.fullmatch(typed) and name not in chosen.errors)
+    return "date" if fits else "text"
 
 
 def _refusal(errors: Mapping[str, str]) -> str:

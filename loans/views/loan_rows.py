@@ -58,7 +58,7 @@ def _debt(one: Position, *, may_trade: bool, now: datetime) -> DebtRow:
         owed=formatting.amount(one.owed, currency),
         principal=formatting.amount(one.principal, currency),
         interest=formatting.amount(one.interest, currency),
-        cost=formatting.amount(one.cost_per_day, currency),
+        cost=formatting.amount(one.cost_per_day),
         rate_now=formatting.percent(one.rate_now, places=RATE_PLACES),
         rate_then=_then(one.rates_then),
         since=_since(one, now),
@@ -84,9 +84,10 @@ def _debt(one: Position, *, may_trade: bool, now: datetime) -> DebtRow:
 def _pair(principal: Decimal, interest: Decimal) -> SafeString:
     """Principal over interest."""
     return format_html(
-        '{}<br><span class="caption">+ {}</span>',
+        '{}<br><span class="caption">{} {}</span>',
         formatting.amount(principal),
-        formatting.amount(interest),
+        "+" if interest >= 0 else "−",
+        formatting.amount(abs(interest)),
     )
 
 
@@ -165,13 +166,16 @@ def risk_chip(margin: MarginAccount | None, *, now: datetime) -> SafeString:
         format_html('<span class="chip{}">{}</span>', f" chip-{tone}" if tone else "", words),
         format_html(' <span title="Risk rate">{}</span>', plain_figure(margin.risk_rate)),
     ]
-    line = []
     if margin.liquidate_price is not None:
-        line.append(f"liquidated at {formatting.plain(margin.liquidate_price)}")
-    if margin.liquidate_rate is not None:
-        line.append(f"rate {formatting.plain(margin.liquidate_rate)}")
-    if line:
-        parts.append(format_html('<br><span class="caption num">{}</span>', ", ".join(line)))
+        at_rate = margin.liquidate_rate
+        parts.append(
+            format_html(
+                '<br class="wide-only"> '
+                '<span class="caption num" title="{}">liquidation at {}</span>',
+                f"when the risk rate falls to {formatting.plain(at_rate)}" if at_rate else "",
+                formatting.grouped(margin.liquidate_price),
+            )
+        )
     return format_html_join("", "{}", ((part,) for part in parts))
 
 

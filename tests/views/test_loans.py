@@ -124,7 +124,7 @@ def test_a_debt_shows_both_figures_rates_risk_and_the_ways_on(
     assert "0.0550" in text
     assert "low risk" in text
     assert "4.2" in text
-    assert "liquidated at 13400.5" in text
+    assert "liquidation at 13,400.5" in text
     query = f"account={desk.pk}&amp;symbol=BTC_USDT&amp;currency=USDT"
     assert f'href="/repay/?{query}"' in answer.text
     assert f'href="/borrow/?{query}"' in answer.text
