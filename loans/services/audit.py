@@ -41,6 +41,8 @@ ACTIONS = {
     "key_would_not_open": "A sealed key did not open",
     "money_allowed": "Allowed borrowing and repaying",
     "money_forbidden": "Withdrew borrowing and repaying",
+    "probes_asked": "Asked to probe the exchange",
+    "expiry_probe_asked": "Asked to probe how long a request is taken",
     "mode_changed": "Changed whether a key is exclusive or shared",
     "account_stopped": "Stopped an account",
     "account_released": "Released an account",

@@ -51,6 +51,24 @@ def page(person: User, wanted: Wanted) -> Page:
     return Page(found[:PAGE_SIZE], found[PAGE_SIZE - 1].pk if has_more else None)
 
 
+def facts_of(event: AuditEvent) -> list[tuple[str, str]]:
+    """What is known of an event, name and text, ready for people; what is empty is left out."""
+    told = ((name.replace("_", " "), _text(value)) for name, value in event.facts.items())
+    return [(name, text) for name, text in told if text]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(
+            f"{name} {_text(inner).replace('_', ' ')}" for name, inner in value.items()
+        )
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
+    return "" if value is None else str(value)
+
+
 def words(action: str) -> str:
     """What an action is called on pages."""
     return audit.ACTIONS.get(action, action.replace("_", " "))

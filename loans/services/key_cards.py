@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from loans.models import Account, AccountShare, KeyLight, Person
+from loans.models import Account, AccountShare, KeyLight, Person, Probe
 from loans.models.accounts import AccountQuerySet
 from loans.services import attention, lights
 
@@ -31,6 +31,7 @@ class KeyCard:
     account: Account
     role: str
     lights: list[ShownLight]
+    probes: list[ShownLight]
     silent_seconds: int | None
 
     @property
@@ -85,7 +86,7 @@ def removed(person: Person) -> AccountQuerySet:
 def _with_all(rows: AccountQuerySet) -> AccountQuerySet:
     return (
         rows.select_related("owner")
-        .prefetch_related("lights", "shares__person")
+        .prefetch_related("lights", "probes", "shares__person")
         .order_by("created_at", "pk")
     )
 
@@ -97,6 +98,7 @@ def _card(account: Account, person: Person, now: datetime) -> KeyCard:
         account=account,
         role=str(role),
         lights=[_shown(light) for light in lights.base_lights(account)],
+        probes=[_shown_probe(probe) for probe in account.probes.all()],
         silent_seconds=attention.silent_parts(now).get("sync"),
     )
 
@@ -105,5 +107,10 @@ def _shown(light: KeyLight) -> ShownLight:
     return ShownLight(
         colour=COLOURS[KeyLight.State(light.state)],
         name=light.get_name_display(),
-        words="" if light.state == KeyLight.State.GREEN and not light.detail else light.detail,
+        words=light.detail,
     )
+
+
+def _shown_probe(probe: Probe) -> ShownLight:
+    colour = COLOURS[KeyLight.State(probe.state)]
+    return ShownLight(colour=colour, name=probe.get_name_display(), words=probe.finding)

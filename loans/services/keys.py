@@ -172,6 +172,7 @@ def replace(account: Account, *, credentials: Credentials, sealing: Sealing, by:
         held.check_requested_at, held.probed_at = by.at, None
         _save_unique(held, by.person)
         held.lights.all().delete()
+        held.probes.all().delete()
         by.record("key_replaced", held, before=before, fingerprint=held.fingerprint)
 
 

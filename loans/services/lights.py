@@ -83,10 +83,11 @@ class Seen:
     code: int | None = None
 
 
-def check(account: Account, *, client: Checking, by: By) -> None:
-    """Try one thing at a time, and keep what each attempt showed.
+def try_out(account: Account, *, client: Checking) -> dict[str, Seen]:
+    """Try one thing at a time; gives what each attempt showed, by the light's name.
 
-    The margin light is left alone: only a loan call can tell.
+    Margin is not among them: only a loan call can tell. Nothing is written, for the calls take
+    time; `finish` writes.
     """
     seen: dict[str, Seen] = {}
     offset = _try_clock(client, seen)
@@ -95,17 +96,26 @@ def check(account: Account, *, client: Checking, by: By) -> None:
         seen[Name.READS] = Seen(State.GREEN, _overlap_words(account, client))
     signs = _attempt(lambda: client.check_signature(clock_offset=offset), Name.SIGNS, seen)
     if signs:
-        seen[Name.SIGNS] = Seen(State.GREEN, "A harmless signed question was accepted.")
+        seen[Name.SIGNS] = Seen(State.GREEN, "")
     if reads or signs:
-        seen.setdefault(Name.IP, Seen(State.GREEN, "This server's address is accepted."))
-    finish(account, seen, by=by)
+        seen.setdefault(Name.IP, Seen(State.GREEN, ""))
+    return seen
 
 
 def finish(account: Account, seen: dict[str, Seen], *, by: By) -> None:
-    """Write the lights of a finished check; what it did not touch is not known."""
+    """Write the lights of a finished check; what it did not touch is not known.
+
+    `account` is the row as it was when the check began: if another check was asked for since (the
+    key was replaced), this one is about a key that is gone and is dropped.
+    """
     has_red = any(light.state == State.RED for light in seen.values())
     words = "Not tried: what is red comes first." if has_red else "Could not be tried."
+    was_answered = any(light.state == State.GREEN or light.code for light in seen.values())
+    changes = {"check_finished_at": by.at} | ({"last_used_at": by.at} if was_answered else {})
     with transaction.atomic():
+        same = Account.objects.filter(pk=account.pk, check_requested_at=account.check_requested_at)
+        if not same.update(**changes):
+            return
         for name in (Name.READS, Name.SIGNS, Name.CLOCK, Name.IP):
             _put(account, name, seen.get(name, Seen(State.NOT_KNOWN, words)), at=by.at)
         KeyLight.objects.get_or_create(
@@ -113,7 +123,6 @@ def finish(account: Account, seen: dict[str, Seen], *, by: By) -> None:
             name=Name.MARGIN,
             defaults={"detail": MARGIN_NOT_TRIED, "checked_at": by.at},
         )
-        Account.objects.filter(pk=account.pk).update(check_finished_at=by.at)
         by.record("key_checked", account, lights={name: seen[name].state for name in seen})
 
 
@@ -156,9 +165,12 @@ def _try_clock(client: Checking, seen: dict[str, Seen]) -> timedelta:
 
 def _clock_words(offset: timedelta) -> str:
     milliseconds = abs(offset) // timedelta(milliseconds=1)
-    much = f"{milliseconds} ms" if milliseconds < 10_000 else f"{milliseconds // 1000} s"
-    words = f"This server's clock is {much} {'behind' if offset > timedelta() else 'ahead of'} the "
-    words += "exchange's."
+    much = (
+        f"This server is {milliseconds} ms"
+        if milliseconds < 10_000
+        else f"This server is {milliseconds // 1000} s"
+    )
+    words = f"{much} {'behind' if offset > timedelta() else 'ahead of'} the exchange."
     return f"{words} Set it by NTP." if abs(offset) > WORTH_SETTING else words
 
 
@@ -200,7 +212,7 @@ def _overlap_words(account: Account, client: Checking) -> str:
     """Whether the key lists the loans that this account's history has: it may be another's key."""
     newest = KeptBorrow.objects.filter(account=account).order_by("-at", "-id").first()
     if newest is None:
-        return "The key reads."
+        return ""
     try:
         rows = client.borrow_records(newest.symbol, size=OVERLAP_SIZE).rows
     except BitmartError:

@@ -44,10 +44,11 @@ def check_key(account_id: str) -> None:
         return
     try:
         with venues.client_for(account, priority=limits.PERSON_WAITING) as client:
-            lights.check(account, client=client, by=By(None, timezone.now()))
+            seen = lights.try_out(account, client=client)
     except VaultError:
         lights.will_not_open(account, by=By(None, timezone.now()))
     else:
+        lights.finish(account, seen, by=By(None, timezone.now()))
         ring(refresh_account, account_id)
 
 

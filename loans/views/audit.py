@@ -26,7 +26,10 @@ def index(request: HtmxHttpRequest) -> HttpResponse:
     context = {
         "now": timezone.now(),
         "form": form,
-        "rows": [(event, audit_list.words(event.action)) for event in found.events],
+        "rows": [
+            (event, audit_list.words(event.action), audit_list.facts_of(event))
+            for event in found.events
+        ],
         "next_id": found.next_id,
         "is_filtered": any(request.GET.get(name) for name in form.fields),
     }

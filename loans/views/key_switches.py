@@ -82,6 +82,18 @@ def _check(account: Account, by: By) -> str:
     return f"{account.label} is being checked."
 
 
+def _probe(account: Account, by: By) -> str:
+    by.record("probes_asked", account)
+    transaction.on_commit(lambda: ring(tasks.probe_account, str(account.pk)))
+    return "The exchange is being probed; nothing but reads is sent. Reload in a moment."
+
+
+def _probe_expiry(account: Account, by: By) -> str:
+    by.record("expiry_probe_asked", account)
+    transaction.on_commit(lambda: ring(tasks.probe_expiry, str(account.pk)))
+    return "A borrow of nothing with a time 61 seconds old is being sent. Reload in a moment."
+
+
 def _retry(account: Account, by: By) -> str:
     if paper_keys.retry(account, by=by):
         transaction.on_commit(lambda: ring(tasks.connect_paper_key, str(account.pk)))
@@ -140,6 +152,8 @@ DEEDS: dict[str, Deed] = {
     "borrow-again": _borrow_again,
     "allow-money": _allow_money,
     "forbid-money": _forbid_money,
+    "probe": _probe,
+    "probe-expiry": _probe_expiry,
 }
 
 

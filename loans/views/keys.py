@@ -59,7 +59,8 @@ def page(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
     context = {
         "now": now,
         "card": key_cards.card(account, request.user, now=now),
-        "venue_band": "live" if account.is_real_money else "paper",
+        "venue_band": _band(account),
+        "is_probed": venues.is_probed(account),
         "label_form": LabelForm(initial={"label": account.label}),
         "mode_form": ModeForm(initial={"mode": account.mode}),
         "share_form": ShareForm(
@@ -94,7 +95,10 @@ def add(request: HtmxHttpRequest) -> HttpResponse:
         else:
             messages.success(request, f"{account.label} is added and being checked.")
             return see_other("loans:keys")
-    return _form_page(request, "loans/key_add.html", form, {"wanted": wanted})
+    context = {"site": SiteState.load()}
+    if wanted == Venue.BITMART:
+        context["venue_band"] = "live"
+    return _form_page(request, "loans/key_add.html", form, context)
 
 
 @sensitive_post_parameters(*SECRETS)
@@ -113,7 +117,9 @@ def replace(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
         else:
             messages.success(request, f"{account.label} has its new key, which is being checked.")
             return see_other("loans:key", account.pk)
-    return _form_page(request, "loans/key_replace.html", form, {"account": account})
+    return _form_page(
+        request, "loans/key_replace.html", form, {"account": account, "venue_band": _band(account)}
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -32,7 +32,7 @@ def client_of(paper: Paper, key: PaperKey, **changes: str) -> Client:
 
 def check(account: Account, client: Client) -> dict[str, tuple[str, int | None, str]]:
     """Check, and read back what the lights show."""
-    lights.check(account, client=client, by=SITE)
+    lights.finish(account, lights.try_out(account, client=client), by=SITE)
     return {light.name: (light.state, light.code, light.detail) for light in account.lights.all()}
 
 
@@ -157,6 +157,19 @@ def test_a_key_that_does_not_open_is_red_and_audited(account: Account) -> None:
     assert light.state == RED
     assert "CREDENTIAL_KEYS" in light.detail
     assert AuditEvent.objects.filter(action="key_would_not_open", account=account).exists()
+
+
+def test_a_check_of_a_key_that_was_replaced_meanwhile_is_dropped(
+    account: Account, paper: Paper
+) -> None:
+    seen = lights.try_out(account, client=client_of(paper, paper.new_key()))
+    Account.objects.filter(pk=account.pk).update(check_requested_at=NOW)
+
+    lights.finish(account, seen, by=SITE)
+
+    assert not account.lights.exists()
+    account.refresh_from_db()
+    assert account.is_checking
 
 
 def test_every_light_has_its_place_before_the_first_check(account: Account) -> None:
