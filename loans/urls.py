@@ -31,6 +31,7 @@ health_urls = [
 # Rates: what borrowing costs
 rates_urls = [
     path("rates/", rates.rates, name="rates"),
+    path("rates.csv", rates.rates_csv, name="rates_csv"),
     path("rates/<str:symbol>/", rates.rate, name="rate"),
 ]
 

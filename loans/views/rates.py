@@ -11,6 +11,7 @@ from loans.htmx import HtmxHttpRequest, render_page
 from loans.models import Account, Feed, Venue
 from loans.services import pair as pairs
 from loans.services import rates as offers_of
+from loans.services import rates_file
 from loans.services.rates import Offer
 from loans.views.pair_rows import change_rows, chart, debt_rows, side_cards
 from loans.views.rates_query import MAX_ROWS, ROWS, RatesQuery
@@ -62,6 +63,18 @@ def _found(query: RatesQuery, *, now: datetime) -> list[Offer]:
         return offers_of.ordered(found, query.sort)
     ago = offers_of.day_ago_rates(query.venue, now=now)
     return offers_of.ordered_by_change(found, ago, backwards=query.sort.startswith("-"))
+
+
+@require_safe
+@login_required
+def rates_csv(request: HtmxHttpRequest) -> HttpResponse:
+    """All rows of the table that the same query shows, as a file."""
+    now, venue = timezone.now(), _venues(request)[0]
+    query = RatesQuery(request.GET, venue=venue, accounts=_accounts(request, venue))
+    text = rates_file.rates_csv(_found(query, now=now), venue=venue)
+    name = f"rates-{venue}-{now:%Y%m%dT%H%M%SZ}.csv"
+    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return HttpResponse(text, content_type="text/csv; charset=utf-8", headers=disposition)
 
 
 def _by_pair(query: RatesQuery, found: list[Offer], *, now: datetime) -> dict[str, object]:

@@ -1,5 +1,7 @@
 """The rates pages: what they list, in which order, for whom, and what they flag."""
 
+import csv
+import io
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -272,6 +274,24 @@ def test_more_rows_cost_no_more_queries(
 
     with django_assert_max_num_queries(20):
         html(trader, "/rates/?sort=-change")
+
+
+def test_the_file_holds_every_row_of_the_view_in_its_order(trader: Client, owner: User) -> None:
+    account = make_account(owner=owner)
+    for number in range(60):
+        make_account_terms(
+            account=account, market=offer(f"C{number:02d}_USDT", f"0.000{number + 100}")
+        )
+    offer("ETH_BTC")
+
+    answer = trader.get("/rates.csv?sort=-daily&currency=USDT")
+    lines = list(csv.DictReader(io.StringIO(answer.content.decode(), newline="")))
+
+    assert answer.headers["Content-Disposition"].startswith('attachment; filename="rates-paper-')
+    assert [line["symbol"] for line in lines[:2]] == ["C59_USDT", "C58_USDT"]
+    assert len(lines) == 60
+    assert lines[0]["daily_rate"] == "0.0001590000000000"
+    assert lines[0]["borrowable"] == "135.12000000"
 
 
 def test_nonsense_in_the_address_is_no_error(trader: Client) -> None:
