@@ -15,8 +15,11 @@ os.environ["CELERY_BROKER_URL"] = "memory://"
 os.environ["CACHE_URL"] = "redis://127.0.0.1:1"  # replaced below
 
 from marginsite.settings import *  # noqa: F403
-from marginsite.settings import STORAGES
+from marginsite.settings import DATA_DIR, DATABASES, STORAGES
 
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # A file, as people have: in memory, writers do not wait for each other, they fail.
+    DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
