@@ -11,6 +11,7 @@ from loans.tasks.sync import (
     beat_tick,
     daily_tick,
     refresh_account,
+    refresh_pair,
     refresh_venue,
     sync_tick,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "probe_account",
     "probe_expiry",
     "refresh_account",
+    "refresh_pair",
     "refresh_venue",
     "send_instruction",
     "sync_tick",

@@ -7,11 +7,12 @@ from django.utils import timezone
 
 from loans import venues
 from loans.bitmart import limits
-from loans.models import Instruction
+from loans.models import HAPPENED, Instruction
 from loans.services import heartbeats, recovery, sweeping
 from loans.services.looking import look
 from loans.services.sending import send
 from loans.tasks.bell import ring
+from loans.tasks.sync import refresh_pair
 from loans.vault import VaultError
 
 logger = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ def send_instruction(instruction_id: str) -> None:
         return
     if instruction.look_at is not None:
         ring(look_for_instruction, instruction_id)
+    _refresh_after(instruction)
 
 
 @shared_task(name="loans.tasks.look_for_instruction", expires=60)
@@ -44,6 +46,7 @@ def look_for_instruction(instruction_id: str) -> None:
     if instruction is None or instruction.account.status == "removed":
         return
     account = instruction.account
+    before = instruction.state
     try:
         with venues.client_for(account, priority=limits.UNKNOWN_OUTCOME) as client:
             look(
@@ -55,6 +58,14 @@ def look_for_instruction(instruction_id: str) -> None:
             )
     except VaultError:
         logger.error("the key of account %s does not open", account.pk)
+    if instruction.state != before:
+        _refresh_after(instruction)
+
+
+def _refresh_after(instruction: Instruction) -> None:
+    """Debt and balance have changed: a person wants to see it now, not within the minute."""
+    if instruction.state in HAPPENED:
+        ring(refresh_pair, str(instruction.account_id), instruction.symbol)
 
 
 @shared_task(name="loans.tasks.money_tick", expires=2)

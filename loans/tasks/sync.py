@@ -16,7 +16,7 @@ from django.utils import timezone
 from loans import venues
 from loans.bitmart import limits
 from loans.bitmart.client import Client
-from loans.bitmart.errors import Refused
+from loans.bitmart.errors import ReadError, Refused
 from loans.bitmart.responses import Pair
 from loans.models import Account, Coverage, Feed, Venue
 from loans.services import feeds, figures, heartbeats, market_data, pairs, prices, refused, streams
@@ -91,6 +91,21 @@ def refresh_account(account_id: str) -> None:
             is_more_left = _refresh_records(account)
     if is_more_left:
         ring(refresh_account, account_id)
+
+
+@shared_task(name="loans.tasks.refresh_pair", expires=50)
+def refresh_pair(account_id: str, symbol: str) -> None:
+    """Read one pair's figures at once, after money has moved there; the next minute forgives."""
+    account = Account.objects.connected().kept().filter(pk=account_id).first()
+    if account is None:
+        return
+    try:
+        with venues.client_for(account, priority=limits.PERSON_WAITING) as client:
+            figures.refresh_figures(
+                client=client, account=account, now=timezone.now(), symbol=symbol
+            )
+    except (ReadError, VaultError) as exc:
+        logger.warning("figures of account %s: %s", account_id, exc)
 
 
 def _is_due(account: Account) -> bool:

@@ -10,10 +10,10 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from loans import venues
-from loans.models import Account, Instruction, State
+from loans.models import Account, Instruction, MarginSide, State
 from loans.services import instructions
-from loans.tasks import look_for_instruction, money_tick, send_instruction
-from tests.factories import make_account
+from loans.tasks import look_for_instruction, money_tick, refresh_pair, send_instruction
+from tests.factories import make_account, make_market
 from tests.paper_fixture import Paper
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -101,3 +101,13 @@ def test_an_unknown_instruction_and_a_finished_one_are_left_alone(account: Accou
 
     borrow.refresh_from_db()
     assert borrow.state == State.CANCELLED
+
+
+def test_figures_can_be_read_at_once_after_money_moved(account: Account, paper: Paper) -> None:
+    make_market(symbol="BTC_USDT")
+    send_instruction(str(place(account).pk))
+
+    refresh_pair(str(account.pk), "BTC_USDT")
+
+    quote = MarginSide.objects.get(margin_account__account=account, side="quote")
+    assert quote.borrow_unpaid == 20
