@@ -24,7 +24,17 @@ from launch.install import PYTHON, TEST_LOCK, child_environment, ensure_installe
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 LOCAL_POSTGRESQL = ("postgres://postgres@127.0.0.1:5432/postgres", "127.0.0.1", 5432)
 # Their subject is not the database: once is enough.
-WITHOUT_DATABASE = ("tests/start", "tests/test_architecture.py", "tests/test_conventions.py")
+WITHOUT_DATABASE = (
+    "tests/bitmart",
+    "tests/contract",
+    "tests/model",
+    "tests/paper",
+    "tests/start",
+    "tests/test_architecture.py",
+    "tests/test_conventions.py",
+    "tests/test_interest.py",
+    "tests/test_vault.py",
+)
 NOTHING_COLLECTED = 5
 PROCESSES = "2"
 REQUIREMENTS = ("needs Chromium", "needs PostgreSQL", "needs Redis")
