@@ -1,0 +1,162 @@
+"""Reading a listing by windows: over random histories nothing is lost, and gaps are named."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loans.bitmart.responses import BorrowRecord, Heard, Listing, RefusedRow
+from loans.services.windows import CROWDED, MILLISECOND, SECOND, UNREADABLE, Gap, Reader, control
+
+START = datetime(2026, 11, 1, tzinfo=UTC)
+END = START + timedelta(days=30)
+HEARD = Heard(END, END, timedelta(0), END)
+
+
+def record(number: int, at: datetime) -> BorrowRecord:
+    one = Decimal(1)
+    return BorrowRecord(f"r{number}", "BTC_USDT", "USDT", one, one, one, None, at, {})
+
+
+@dataclass
+class Shelf:
+    """An exchange that lists at most `size` records, in an order of its own."""
+
+    records: list[BorrowRecord]
+    size: int = 5
+    is_inclusive: bool = True
+    seed: int = 0
+    calls: int = 0
+
+    def ask(self, start: datetime, end: datetime, currency: str | None) -> Listing:
+        self.calls += 1
+        slack = timedelta(0) if self.is_inclusive else timedelta(microseconds=1)
+        found = [r for r in self.records if start + slack <= r.created_at <= end - slack]
+        if currency is not None:
+            found = [r for r in found if r.currency == currency]
+        Random(self.seed + self.calls).shuffle(found)
+        page = tuple(found[: self.size])
+        return Listing(page, (), len(page), self.size, HEARD)
+
+
+def read(shelf: Shelf, **options: object) -> tuple[set[str], list[Gap]]:
+    """Everything between START and END, as one would keep it."""
+    kept: set[str] = set()
+
+    def keep(page: Listing) -> None:
+        kept.update(row.record_id for row in page.rows)
+
+    return kept, Reader(shelf.ask, keep, **options).read(START, END)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[BorrowRecord]:
+    """Records in bursts: several may share a second, or an instant."""
+    instants = draw(st.lists(st.integers(0, 30 * 86_400_000), max_size=12))
+    spread = draw(st.sampled_from([0, 1, 400, 1000, 60_000]))
+    times = [
+        min(instant + draw(st.integers(0, spread)), 30 * 86_400_000)
+        for instant in instants
+        for _ in range(draw(st.integers(1, 7)))
+    ]
+    return [record(n, START + at * MILLISECOND) for n, at in enumerate(times)]
+
+
+@given(histories(), st.booleans(), st.integers(0, 99))
+def test_no_record_is_lost_unless_its_second_is_named(
+    history: list[BorrowRecord], is_inclusive: bool, seed: int
+) -> None:
+    kept, gaps = read(Shelf(history, is_inclusive=is_inclusive, seed=seed))
+
+    lost = [row for row in history if row.record_id not in kept]
+    assert all(any(gap.starts_at <= row.created_at < gap.ends_at for gap in gaps) for row in lost)
+    assert all(gap.ends_at - gap.starts_at == SECOND for gap in gaps)
+
+
+@given(histories())
+def test_no_gap_is_named_where_no_instant_holds_more_than_a_page(
+    history: list[BorrowRecord],
+) -> None:
+    apart = {row.created_at: row for row in history}
+    sparse = [row for at, row in apart.items() if (at - START) // MILLISECOND % 4 == 0]
+
+    kept, gaps = read(Shelf(sparse))
+
+    assert (len(kept), gaps) == (len(sparse), [])
+
+
+def test_a_quiet_month_takes_a_call_a_week() -> None:
+    shelf = Shelf([])
+
+    read(shelf)
+
+    assert shelf.calls == 5
+
+
+def test_more_records_at_one_instant_than_a_page_are_a_gap_of_that_second() -> None:
+    at = START + timedelta(days=3, milliseconds=500)
+    crowd = [record(n, at) for n in range(6)]
+
+    _, gaps = read(Shelf(crowd))
+
+    second = at.replace(microsecond=0)
+    assert set(gaps) == {Gap(second, second + SECOND, CROWDED)}
+
+
+def test_an_instant_is_split_by_currency_where_the_endpoint_takes_one() -> None:
+    at = START + timedelta(days=3)
+    crowd = [record(n, at) for n in range(4)]
+    others = [
+        BorrowRecord(f"o{n}", "BTC_USDT", "BTC", *[Decimal(1)] * 3, None, at, {}) for n in range(4)
+    ]
+
+    kept, gaps = read(Shelf(crowd + others), currencies=("BTC", "USDT"))
+
+    assert (len(kept), gaps) == (8, [])
+
+
+def test_a_row_that_cannot_be_read_makes_its_window_a_gap() -> None:
+    def ask(start: datetime, end: datetime, currency: str | None) -> Listing:
+        refused = (RefusedRow("bad", "{}"),) if start <= START <= end else ()
+        return Listing((), refused, len(refused), 5, HEARD)
+
+    gaps = Reader(ask, lambda page: None).read(START, END)
+
+    assert [gap.reason for gap in gaps] == [UNREADABLE]
+    assert gaps[0].starts_at == START
+
+
+def shifted(shelf: Shelf, factor: int) -> Callable[..., Listing]:
+    """The same exchange, reading its bounds in another unit."""
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+
+    def ask(start: datetime, end: datetime, currency: str | None) -> Listing:
+        lo, hi = (epoch + (at - epoch) / factor for at in (start, end))
+        return shelf.ask(lo, hi, currency)
+
+    return ask
+
+
+def test_the_control_passes_where_windows_work() -> None:
+    known = record(1, START)
+
+    assert control(known, ask=Shelf([known, record(2, END)]).ask)
+    assert control(known, ask=Shelf([known], is_inclusive=False).ask)
+
+
+@pytest.mark.parametrize("fault", ["unit", "ignored", "forgotten"])
+def test_the_control_fails_where_an_empty_page_would_prove_nothing(fault: str) -> None:
+    known, other = record(1, START), record(2, END)
+    shelf = Shelf([known, other])
+    asks = {
+        "unit": shifted(shelf, 1000),
+        "ignored": lambda start, end, currency: shelf.ask(START, END, None),
+        "forgotten": Shelf([other]).ask,
+    }
+
+    assert not control(known, ask=asks[fault])
