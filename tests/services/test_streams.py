@@ -1,0 +1,208 @@
+"""Which streams are due, and walking them without letting one pair stop the others."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+
+from loans.bitmart.errors import Maintenance, Refused
+from loans.models import Account, Coverage, Kind, State
+from loans.services import streams
+from loans.services.feeds import FeedTrouble
+from loans.services.records import NOT_SERVED
+from tests.factories import (
+    NOW,
+    make_account,
+    make_borrow,
+    make_coverage,
+    make_gap,
+    make_instruction,
+    make_margin_account,
+    make_margin_side,
+    make_market,
+)
+from tests.services.canned import BORROWS, REPAYS, Canned, canned_venue
+
+DAY = timedelta(days=1)
+V = timedelta(seconds=120)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def account(owner: User) -> Account:
+    for symbol in ("A_USDT", "B_USDT", "C_USDT"):
+        make_market(symbol=symbol)
+    return make_account(owner=owner)
+
+
+def symbols(due: list[Coverage]) -> set[str]:
+    return {coverage.symbol for coverage in due}
+
+
+def read_at(account: Account, symbol: str, at, **fields: object) -> None:
+    """Both streams of a pair, last read then."""
+    for kind in Kind.values:
+        make_coverage(account=account, symbol=symbol, kind=kind, checked_at=at, **fields)
+
+
+def test_a_pair_with_a_debt_is_busy(account: Account) -> None:
+    market = make_market(symbol="D_USDT")
+    debtor = make_margin_account(account=account, market=market)
+    make_margin_side(margin_account=debtor, side="quote", currency="USDT", borrow_unpaid="1")
+
+    assert streams.busy_symbols(account=account, now=NOW) == {"D_USDT"}
+
+
+def test_a_pair_with_an_open_instruction_is_busy_for_as_long_as_it_is(
+    account: Account, owner: User
+) -> None:
+    long_ago = NOW - 9 * DAY
+    make_instruction(
+        account=account,
+        requested_by=owner,
+        symbol="A_USDT",
+        state=State.UNKNOWN,
+        created_at=long_ago,
+    )
+    make_instruction(
+        account=account,
+        requested_by=owner,
+        symbol="B_USDT",
+        state=State.REJECTED,
+        created_at=long_ago,
+    )
+
+    assert streams.busy_symbols(account=account, now=NOW) == {"A_USDT"}
+
+
+def test_a_pair_where_something_happened_within_a_day_is_busy(account: Account) -> None:
+    make_borrow(account=account, symbol="A_USDT", at=NOW - DAY / 2)
+    make_borrow(account=account, symbol="B_USDT", at=NOW - 2 * DAY)
+
+    assert streams.busy_symbols(account=account, now=NOW) == {"A_USDT"}
+
+
+def test_busy_pairs_are_due_each_minute(account: Account) -> None:
+    make_borrow(account=account, symbol="A_USDT", at=NOW)
+    read_at(account, "A_USDT", NOW - timedelta(seconds=20))
+
+    assert streams.due_often(account=account, now=NOW) == []
+    due = streams.due_often(account=account, now=NOW + timedelta(minutes=1))
+    assert {(row.symbol, row.kind) for row in due} == {("A_USDT", "borrow"), ("A_USDT", "repay")}
+
+
+def test_everything_is_due_at_once_for_a_new_key(account: Account) -> None:
+    assert symbols(streams.due_seldom(account=account, now=NOW)) == {"A_USDT", "B_USDT", "C_USDT"}
+
+
+def test_enabled_pairs_are_due_daily_the_longest_unread_first(account: Account) -> None:
+    read_at(account, "A_USDT", NOW - DAY / 2)
+    read_at(account, "B_USDT", NOW - 2 * DAY)
+    read_at(account, "C_USDT", NOW - 3 * DAY)
+
+    due = streams.due_seldom(account=account, now=NOW)
+
+    assert [row.symbol for row in due] == ["C_USDT", "C_USDT", "B_USDT", "B_USDT"]
+
+
+def test_disabled_pairs_are_due_weekly_if_they_have_a_history(account: Account) -> None:
+    for symbol in ("A_USDT", "B_USDT", "C_USDT"):
+        read_at(account, symbol, NOW)
+    for symbol, days, has_rows in (("X_USDT", 8, True), ("Y_USDT", 6, True), ("Z_USDT", 8, False)):
+        make_market(symbol=symbol, enabled=False)
+        read_at(account, symbol, NOW - days * DAY, has_rows=has_rows)
+
+    assert symbols(streams.due_seldom(account=account, now=NOW)) == {"X_USDT"}
+
+
+def test_a_history_that_is_still_loading_is_due(account: Account) -> None:
+    for symbol in ("A_USDT", "B_USDT", "C_USDT"):
+        read_at(account, symbol, NOW)
+    loading = {"has_rows": True, "complete_from": NOW - 9 * DAY}
+    Coverage.objects.filter(symbol="A_USDT", kind="borrow").update(**loading)
+    Coverage.objects.filter(symbol="B_USDT", kind="borrow").update(**loading)
+    make_gap(
+        coverage=Coverage.objects.get(symbol="B_USDT", kind="borrow"),
+        starts_at=NOW - 99 * DAY,
+        ends_at=NOW - 9 * DAY,
+        reason=NOT_SERVED,
+    )
+
+    due = streams.due_seldom(account=account, now=NOW)
+
+    assert [(row.symbol, row.kind) for row in due] == [("A_USDT", "borrow")]
+
+
+def walk(venue: Canned, due: list[Coverage], *, is_over: bool = False) -> streams.Walk:
+    with venue.client() as client:
+        return streams.walk(
+            due, client=client, now=NOW, visibility=V, is_over=lambda: is_over, most_windows=0
+        )
+
+
+def test_a_walk_reads_every_stream_and_keeps_what_is_proven(account: Account) -> None:
+    with canned_venue() as venue:
+        venue.say(BORROWS, {"records": []})
+        venue.say(REPAYS, {"records": []})
+        done = walk(venue, streams.due_seldom(account=account, now=NOW))
+
+    assert (done.read, done.left, done.failed) == (6, 0, {})
+    assert Coverage.objects.filter(complete_to__isnull=False, checked_at=NOW).count() == 6
+
+
+def test_a_walk_ends_in_time_and_says_what_is_left(account: Account) -> None:
+    with canned_venue() as venue:
+        done = walk(venue, streams.due_seldom(account=account, now=NOW), is_over=True)
+
+    assert (done.read, done.left, venue.asked) == (0, 6, [])
+
+
+def test_a_kind_that_the_exchange_refuses_does_not_stop_the_other(account: Account) -> None:
+    with canned_venue() as venue:
+        venue.say(BORROWS, {}, code=50001, status=400)
+        venue.say(REPAYS, {"records": []})
+        done = walk(venue, streams.due_seldom(account=account, now=NOW))
+
+    assert (done.read, sorted(done.failed)) == (3, ["A_USDT", "B_USDT", "C_USDT"])
+    with pytest.raises(FeedTrouble, match="A_USDT, B_USDT, C_USDT"):
+        done.must_be_whole()
+    assert Coverage.objects.filter(kind="borrow", complete_to=None, checked_at=NOW).count() == 3
+
+
+def test_a_key_that_the_exchange_refuses_ends_the_walk(account: Account) -> None:
+    with canned_venue() as venue:
+        venue.say(BORROWS, {}, code=30002, status=401)
+        with pytest.raises(Refused):
+            walk(venue, streams.due_seldom(account=account, now=NOW))
+
+    assert len(venue.asked) == 1
+
+
+def test_what_was_proven_before_the_exchange_went_away_is_kept(account: Account) -> None:
+    turns = []
+    with canned_venue() as venue, venue.client() as client:
+        venue.say(BORROWS, {"records": []})
+        venue.say(REPAYS, {"records": []})
+
+        def is_over() -> bool:
+            turns.append(1)
+            if len(turns) == 4:
+                venue.say(REPAYS, {}, code=30014, status=503)
+            return False
+
+        due = streams.due_seldom(account=account, now=NOW)
+        with pytest.raises(Maintenance):
+            streams.walk(due, client=client, now=NOW, visibility=V, is_over=is_over)
+
+    assert Coverage.objects.filter(complete_to__isnull=False).count() == 3
+
+
+def test_money_is_moving_while_an_instruction_is_claimed_or_sending(
+    account: Account, owner: User
+) -> None:
+    make_instruction(account=account, requested_by=owner, state=State.UNKNOWN)
+    assert not streams.is_money_moving(account=account)
+
+    make_instruction(account=account, requested_by=owner, state=State.SENDING, symbol="A_USDT")
+    assert streams.is_money_moving(account=account)

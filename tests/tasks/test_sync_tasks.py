@@ -1,0 +1,242 @@
+"""The sync tasks against the paper exchange: all is current, and trouble is told, not met."""
+
+import contextlib
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.utils import timezone
+
+from loans import tasks, venues
+from loans.bitmart.limits import Limiter, NoLimiter
+from loans.models import (
+    Account,
+    AccountTerms,
+    BorrowRecord,
+    Coverage,
+    Feed,
+    Heartbeat,
+    MarginAccount,
+    Market,
+    RepayRecord,
+    Terms,
+)
+from loans.services import market_data
+from loans.services.limiter import GiveWay
+from loans.tasks import sync
+from tests.factories import make_account, make_instruction
+from tests.paper_fixture import Paper
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _quick(
+    paper: Paper, settings: LazySettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Call the test's own exchange, whose limits are off; nobody holds a turn; no bell is heard."""
+    settings.PAPER_BASE_URL = paper.base_url
+    paper.switch(limits="off")
+    cache.clear()
+
+    def unlimited(venue: str, *, key: str = "") -> Limiter:
+        return NoLimiter()
+
+    monkeypatch.setattr(venues, "limiter_for", unlimited)
+
+
+@pytest.fixture
+def account(paper: Paper, owner: User) -> Account:
+    """A person's account with three months of history."""
+    return connect(paper, owner, history=True)
+
+
+def connect(paper: Paper, owner: User, **body: object) -> Account:
+    key = paper.new_key(**body)
+    account = make_account(owner=owner)
+    texts = {"access_key": key.access_key, "secret": key.secret, "memo": key.memo}
+    account.seal(venues.keyring(), **texts)
+    account.save()
+    return account
+
+
+def feed(name: str, account: Account | None = None) -> Feed:
+    return Feed.objects.get(name=name, account=account)
+
+
+def test_rates_and_prices_are_there_before_anybody_added_a_key() -> None:
+    tasks.refresh_venue("paper")
+
+    assert Market.objects.filter(enabled=True).count() > 50
+    assert Terms.objects.count() == 2 * Market.objects.count()
+    assert Market.objects.exclude(last_price=None).count() > 40
+    assert Account.objects.market_data().get().label == market_data.LABEL
+    assert not feed("pairs").is_stale(timezone.now())
+    assert not feed("prices").is_stale(timezone.now())
+
+
+def test_the_market_data_key_is_made_once() -> None:
+    tasks.refresh_venue("paper")
+    tasks.refresh_venue("paper")
+
+    assert Account.objects.count() == 1
+
+
+def test_a_market_data_key_that_the_exchange_forgot_is_replaced(paper: Paper) -> None:
+    tasks.refresh_venue("paper")
+    account = Account.objects.get()
+    account.seal(venues.keyring(), access_key="forgotten", secret="x", memo="")
+    account.save()
+
+    tasks.refresh_venue("paper")
+    told = feed("pairs").error
+    tasks.refresh_venue("paper")
+
+    assert told == "The paper exchange does not know this key."
+    assert feed("pairs").failures == 0
+    account.refresh_from_db()
+    assert account.status == Account.Status.FAILED
+
+
+def test_an_account_is_read_whole_and_matches_the_books(account: Account, paper: Paper) -> None:
+    tasks.refresh_venue("paper")
+
+    for _ in range(9):
+        tasks.refresh_account(str(account.pk))
+
+    executed = paper.control("GET", "books")["executed"]
+    ours = {row["record_id"] for row in executed["loans"]}
+    assert set(BorrowRecord.objects.values_list("record_id", flat=True)) == ours
+    assert RepayRecord.objects.count() == len(executed["repayments"])
+    assert Coverage.objects.count() == 2 * Market.objects.filter(enabled=True).count()
+    assert not Coverage.objects.filter(complete_to=None).exists()
+    assert not Coverage.objects.exclude(complete_from=None).exists()
+    assert MarginAccount.objects.filter(account=account).exists()
+    assert AccountTerms.objects.filter(account=account).count() == Terms.objects.count()
+    assert {f.failures for f in account.feeds.all()} == {0}
+
+
+def test_an_unchanged_account_writes_almost_nothing(
+    account: Account, django_assert_max_num_queries: contextlib.AbstractContextManager
+) -> None:
+    tasks.refresh_venue("paper")
+    for _ in range(9):
+        tasks.refresh_account(str(account.pk))
+
+    with django_assert_max_num_queries(80) as queries:
+        tasks.refresh_account(str(account.pk))
+
+    writes = [q for q in queries if q["sql"].startswith(("UPDATE", "INSERT", "DELETE"))]
+    assert len(writes) <= 8
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("refuse", "could not be asked"),
+        ("cloudflare_403", "web page instead of data"),
+        ("html_502", "web page instead of data"),
+        ("truncated", ""),
+        ("huge", ""),
+        ("banned", "has blocked this address"),
+        ("too_many", "held back"),
+    ],
+)
+def test_trouble_is_told_on_the_feed_and_keeps_what_was_there(
+    account: Account, paper: Paper, fault: str, words: str
+) -> None:
+    tasks.refresh_venue("paper")
+    tasks.refresh_account(str(account.pk))
+    kept = (Terms.objects.count(), MarginAccount.objects.count(), BorrowRecord.objects.count())
+    before = feed("figures", account).last_success_at
+    paper.fault(fault, count=None)
+
+    tasks.refresh_venue("paper")
+    tasks.refresh_account(str(account.pk))
+
+    for told in (feed("pairs"), feed("figures", account)):
+        assert told.failures == 1
+        assert words in told.error
+    assert feed("figures", account).last_success_at == before
+    assert kept == (
+        Terms.objects.count(),
+        MarginAccount.objects.count(),
+        BorrowRecord.objects.count(),
+    )
+
+
+def test_an_exchange_that_is_down_is_told_and_recovers(account: Account, paper: Paper) -> None:
+    tasks.refresh_venue("paper")
+    paper.fault("refuse", count=None)
+    tasks.refresh_venue("paper")
+    paper.clear_faults()
+
+    tasks.refresh_venue("paper")
+
+    assert (feed("pairs").failures, feed("pairs").error) == (0, "")
+
+
+def test_an_account_whose_key_does_not_open_stops_no_other(
+    account: Account, paper: Paper, owner: User
+) -> None:
+    other = connect(paper, owner)
+    Account.objects.filter(pk=account.pk).update(access_key_sealed=other.access_key_sealed)
+    tasks.refresh_venue("paper")
+
+    tasks.refresh_account(str(account.pk))
+    tasks.refresh_account(str(other.pk))
+
+    assert "cannot be opened" in feed("figures", account).error
+    assert feed("figures", other).failures == 0
+
+
+def test_nothing_is_read_with_a_key_that_is_disabled_or_removed(
+    account: Account, paper: Paper
+) -> None:
+    Account.objects.filter(pk=account.pk).update(disabled=True)
+
+    tasks.refresh_account(str(account.pk))
+
+    assert not Feed.objects.filter(account=account).exists()
+
+
+def test_an_account_is_walked_by_one_task_at_a_time(account: Account) -> None:
+    with sync.turn(f"account:{account.pk}", seconds=60):
+        tasks.refresh_account(str(account.pk))
+
+    assert not Feed.objects.filter(account=account).exists()
+
+
+def test_background_calls_give_way_to_an_instruction_that_is_being_sent(
+    account: Account, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_instruction(account=account, requested_by=owner, state="SENDING")
+    monkeypatch.setattr(sync, "GiveWay", lambda limiter, is_busy: _at_once(limiter, is_busy))
+
+    tasks.refresh_account(str(account.pk))
+
+    assert "being sent" in feed("figures", account).error
+
+
+def _at_once(limiter: Limiter, is_busy: Callable[[], bool]) -> GiveWay:
+    return GiveWay(limiter, is_busy=is_busy, seconds=0)
+
+
+def test_the_tick_shows_life_and_rings_for_every_account(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rung: list[tuple[str, ...]] = []
+    monkeypatch.setattr(sync, "ring", lambda task, *args: rung.append((task.name, *args)))
+
+    tasks.sync_tick()
+    tasks.beat_tick()
+
+    assert ("loans.tasks.refresh_venue", "paper") in rung
+    assert ("loans.tasks.refresh_account", str(account.pk)) in rung
+    assert len(rung) == 2
+    alive = Heartbeat.objects.filter(at__gt=timezone.now() - timedelta(minutes=1))
+    assert set(alive.values_list("name", flat=True)) == {"beat", "sync"}
