@@ -6,6 +6,7 @@ from datetime import datetime
 from django.db import IntegrityError
 
 from loans.models import UNDECIDED, Account, Coverage, Instruction, Kind, State
+from loans.services import tags
 from loans.services.bounds import Bounds
 from loans.services.matching import Listed, Verdict, judge
 from loans.services.sightings import View, is_exclusive, record_column, unbound_amounts
@@ -33,8 +34,7 @@ def decide(instruction: Instruction, view: View) -> None:
 def _executed(instruction: Instruction, view: View) -> None:
     record = view.found.equal[0]
     exclusive = is_exclusive(instruction)
-    how = "nobody else uses this account" if exclusive else "match; the account is shared"
-    note = f"Found in the exchange's records ({record.record_id}); {how}."
+    note = f"Found in the exchange's records ({record.record_id}); {_how_sure(instruction)}."
     try:
         moved = move(
             instruction, sources=(State.UNKNOWN, State.NEEDS_HUMAN), to=State.EXECUTED,
@@ -47,6 +47,14 @@ def _executed(instruction: Instruction, view: View) -> None:
         return  # another instruction was bound to it meanwhile; the next look sees that
     if moved and exclusive and view.found.unexplained:
         _withdraw_exclusive(instruction.account, view.found.unexplained)
+
+
+def _how_sure(instruction: Instruction) -> str:
+    if is_exclusive(instruction):
+        return "nobody else uses this account"
+    if tags.is_tagged(instruction):
+        return "others use this account, but the amount is unlike theirs"
+    return "others use this account too, so it may be another's loan of the same amount"
 
 
 def _decide_after_horizon(instruction: Instruction, view: View, verdict: Verdict) -> None:

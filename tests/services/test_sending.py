@@ -1,6 +1,7 @@
 """The money path against a real paper exchange: sent at most once, and the verdict is true."""
 
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from loans.models import AccountShare, Instruction, SiteState, State
-from loans.services import instructions, record_store, recovery, transitions
+from loans.services import instructions, record_store, recovery, tags, transitions
 from loans.services.instructions import NotAllowed, SlotTaken, TooLate
 from tests.factories import make_share
 from tests.money import Desk
@@ -417,3 +418,30 @@ def test_the_answer_lights_the_margin_permission(desk: Desk) -> None:
 
     assert repay.state == State.REJECTED
     assert desk.account.lights.get(name="margin").state == "red"
+
+
+def test_in_a_shared_account_a_tag_is_offered_and_makes_the_match_certain(desk: Desk) -> None:
+    asked = {
+        "account": desk.account,
+        "kind": "borrow",
+        "symbol": "BTC_USDT",
+        "currency": "USDT",
+        "amount": Decimal(20),
+        "highest": None,
+        "now": desk.now(),
+    }
+    assert tags.offer(**asked) is None, "nobody else uses it"
+    desk.account.mode = "shared"
+    desk.account.save()
+    tagged = tags.offer(**asked)
+    assert tagged == Decimal("20.00000001")
+    desk.paper.fault("execute_then_drop", kind="borrow")
+
+    borrow = desk.look(desk.send(desk.place(str(tagged))))
+
+    assert borrow.state == State.EXECUTED
+    assert "unlike theirs" in borrow.explanation
+    assert tags.offer(**asked) == Decimal("20.00000002"), "a tag is used once in 30 days"
+    assert tags.offer(**asked | {"kind": "repay"}) == Decimal("19.99999999")
+    assert tags.offer(**asked | {"highest": Decimal(20)}) is None
+    assert tags.offer(**asked | {"amount": tagged}) is None
