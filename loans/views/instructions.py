@@ -131,12 +131,14 @@ def _context(
         worker=_worker(found, now),
         limit=_limit(found, now),
     )
+    story = stories.tell(found, facts)
     events = found.events.select_related("by").order_by("sequence")
     may_act = _may_act(request, found)
     return {
         "instruction": found,
         "sentence": words.sentence_of(found),
-        "story": stories.tell(found, facts),
+        "story": story,
+        "next_in": _next_in(story, now),
         "outcome": words.outcome(found),
         "events": [_event(event) for event in events],
         "may_act": may_act,
@@ -151,6 +153,14 @@ def _context(
         "venue_band": band_of(found.account.venue),
         "now": now,
     }
+
+
+def _next_in(story: stories.Story, now: datetime) -> str:
+    """How long until the next step, or nothing; the page's script counts it down."""
+    if story.next_at is None or story.next_at <= now:
+        return ""
+    minutes, seconds = divmod(formatting.whole_seconds(story.next_at, now), 60)
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
 def _worker(found: Instruction, now: datetime) -> str:
