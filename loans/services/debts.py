@@ -1,7 +1,9 @@
 """What is owed of one currency on one pair with one account, and by whose word.
 
 The exchange's own account figures come first; where there are none the records say it, and the
-answer names which of the two it is. The two are never merged. Reads the database only.
+answer names which of the two it is. The two are never merged; only what this site itself has done
+since the figures were read is counted on top of them, and then the answer says so. Reads the
+database only.
 """
 
 from dataclasses import dataclass
@@ -13,7 +15,16 @@ from django.db.models import Max, QuerySet
 
 from loans import interest
 from loans.fields import ExactSum
-from loans.models import Account, BorrowRecord, Coverage, MarginSide, RepayRecord
+from loans.models import (
+    HAPPENED,
+    Account,
+    BorrowRecord,
+    Coverage,
+    Instruction,
+    Kind,
+    MarginSide,
+    RepayRecord,
+)
 
 ZERO = Decimal(0)
 
@@ -22,6 +33,7 @@ class DebtSource(StrEnum):
     """Who says what is owed."""
 
     FIGURES = "account figures"
+    OVERTAKEN = "account figures, and what was done since"
     RECORDS = "records"
 
 
@@ -42,8 +54,46 @@ class Debt:
 
     @property
     def is_by_figures(self) -> bool:
-        """Whether the exchange's account figures say it."""
-        return self.source is DebtSource.FIGURES
+        """Whether it rests on the exchange's account figures."""
+        return self.source is not DebtSource.RECORDS
+
+    @property
+    def is_overtaken(self) -> bool:
+        """Whether something was done since the figures were read."""
+        return self.source is DebtSource.OVERTAKEN
+
+
+@dataclass(frozen=True, kw_only=True)
+class Since:
+    """What instructions of this site have moved in a slot since an instant."""
+
+    borrowed: Decimal = ZERO
+    repaid: Decimal = ZERO
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether figures of that instant still hold, as far as this site knows."""
+        return not (self.borrowed or self.repaid)
+
+    @property
+    def balance(self) -> Decimal:
+        """By how much the free balance has changed."""
+        return self.borrowed - self.repaid
+
+
+def moved_since(instant: datetime, *, account: Account, symbol: str, currency: str) -> Since:
+    """What has happened in a slot since its figures were read."""
+    happened = Instruction.objects.filter(
+        account=account,
+        symbol=symbol,
+        currency=currency,
+        state__in=HAPPENED,
+        settled_at__gt=instant,
+    )
+    return Since(
+        borrowed=_sum(happened.filter(kind=Kind.BORROW), "amount"),
+        repaid=_sum(happened.filter(kind=Kind.REPAY), "amount"),
+    )
 
 
 def of_slot(*, account: Account, symbol: str, currency: str) -> Debt:
@@ -54,6 +104,20 @@ def of_slot(*, account: Account, symbol: str, currency: str) -> Debt:
     if side is not None:
         return by_figures(side)
     return by_records(account=account, symbol=symbol, currency=currency)
+
+
+def with_movements(debt: Debt, since: Since, *, daily_rate: Decimal) -> Debt:
+    """The debt after what was done since it was read; a new loan owes its first hour at once."""
+    if since.is_nothing:
+        return debt
+    owed = debt.interest + interest.hourly_charge(since.borrowed, daily_rate)
+    principal = debt.principal + since.borrowed
+    return Debt(
+        principal=max(principal - max(since.repaid - owed, ZERO), ZERO),
+        interest=max(owed - since.repaid, ZERO),
+        as_of=debt.as_of,
+        source=DebtSource.OVERTAKEN,
+    )
 
 
 def by_figures(side: MarginSide) -> Debt:

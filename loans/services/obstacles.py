@@ -208,13 +208,16 @@ def _figures(quote: Quote) -> list[Obstacle]:
     if side is None:
         by = "The debt is taken from the records" if quote.debt.as_of else "The debt is not known"
         texts.append(f"The account figures of this pair have not been read yet. {by}.")
-    elif not quote.figures_are_fresh:
+    elif quote.now - side.as_of > LATE_AFTER:
         seconds = formatting.whole_seconds(quote.now, side.as_of)
         texts.append(
             f"Debt and balance are {formatting.duration_words(seconds)} old: they may have changed."
         )
-    if side is not None and _happened_since(quote, side.as_of):
-        texts.append("Debt and balance are from before your last instruction here.")
+    if quote.debt.is_overtaken:
+        texts.append(
+            "Debt and balance were read before your last instruction here; it is counted on top "
+            "of them."
+        )
     if not interest.is_plausible(quote.daily_rate):
         shown = formatting.percent_text(quote.daily_rate)
         texts.append(f"The rate of {shown} a day is unusual. Check it before you go on.")
@@ -224,16 +227,6 @@ def _figures(quote: Quote) -> list[Obstacle]:
             "its margin account there holds no collateral, or the exchange has none to lend."
         )
     return [Obstacle(sentence=text) for text in texts]
-
-
-def _happened_since(quote: Quote, instant: datetime) -> bool:
-    return Instruction.objects.filter(
-        account=quote.account,
-        symbol=quote.market.symbol,
-        currency=quote.currency,
-        state__in=HAPPENED,
-        settled_at__gt=instant,
-    ).exists()
 
 
 def _key(account: Account) -> list[Obstacle]:

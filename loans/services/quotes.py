@@ -24,7 +24,7 @@ from loans.models import (
     Terms,
 )
 from loans.services import debts
-from loans.services.debts import Debt
+from loans.services.debts import Debt, Since
 
 PERIOD = timedelta(seconds=60)
 LATE_AFTER = 2 * PERIOD
@@ -72,6 +72,7 @@ class Quote:
     repay_cap: Decimal
     margin: MarginAccount | None
     margin_side: MarginSide | None
+    since: Since
     now: datetime
 
     @property
@@ -82,7 +83,9 @@ class Quote:
     @property
     def available(self) -> Decimal | None:
         """What lies free in this pair's margin account."""
-        return self.margin_side.available if self.margin_side else None
+        if self.margin_side is None:
+            return None
+        return max(self.margin_side.available + self.since.balance, ZERO)
 
     @property
     def is_too_old(self) -> bool:
@@ -93,7 +96,7 @@ class Quote:
     def figures_are_fresh(self) -> bool:
         """Whether the account figures may be held against what a person types."""
         side = self.margin_side
-        return side is not None and self.now - side.as_of <= LATE_AFTER
+        return side is not None and self.since.is_nothing and self.now - side.as_of <= LATE_AFTER
 
     @property
     def borrowable_is_fresh(self) -> bool:
@@ -169,7 +172,7 @@ def read(*, account: Account, market: Market, currency: str, kind: Kind, now: da
     margin = MarginAccount.objects.filter(account=account, market=market).first()
     margin_side = margin.sides.filter(side=side).first() if margin else None
     slot = {"account": account, "symbol": market.symbol, "currency": currency}
-    debt = debts.by_figures(margin_side) if margin_side else debts.by_records(**slot)
+    debt, since = _debt(slot, margin_side, daily_rate=conditions["daily_rate"])
     return Quote(
         **conditions,
         account=account,
@@ -183,8 +186,19 @@ def read(*, account: Account, market: Market, currency: str, kind: Kind, now: da
         repay_cap=debts.repay_all_cap(debt, **slot, daily_rate=conditions["daily_rate"], now=now),
         margin=margin,
         margin_side=margin_side,
+        since=since,
         now=now,
     )
+
+
+def _debt(
+    slot: dict[str, object], side: MarginSide | None, *, daily_rate: Decimal
+) -> tuple[Debt, Since]:
+    """What is owed, and what was done since that was read."""
+    if side is None:
+        return debts.by_records(**slot), Since()
+    since = debts.moved_since(side.as_of, **slot)
+    return debts.with_movements(debts.by_figures(side), since, daily_rate=daily_rate), since
 
 
 def of_instruction(instruction: Instruction, *, now: datetime) -> Quote | None:

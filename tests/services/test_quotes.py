@@ -150,3 +150,46 @@ def test_a_debt_of_another_side_is_not_mixed_in(account: object, market: Market)
     owe(account, market, borrow_unpaid="15")
 
     assert read(account, market, Kind.REPAY, currency="BTC").debt.total == 0
+
+
+def happened(account: object, kind: str, amount: str, **fields: object) -> None:
+    factories.make_instruction(
+        account=account, kind=kind, amount=amount, state="CONFIRMED", created_at=NOW, **fields
+    )
+
+
+def test_what_was_borrowed_since_the_figures_is_counted_on_top(
+    account: object, market: Market
+) -> None:
+    owe(account, market, borrow_unpaid="0")
+    happened(account, Kind.BORROW, "15")
+
+    quote = read(account, market, Kind.REPAY)
+
+    assert quote.debt.total == Decimal("15.00034374")
+    assert quote.debt.source is DebtSource.OVERTAKEN
+    assert quote.available == 115
+    assert quote.repay_cap == Decimal("15.00068748")
+    assert quote.can_repay_all
+    assert quotes.refusal(quote, Decimal(16)) == ""  # the exchange decides on what is not fresh
+
+
+def test_what_was_repaid_since_the_figures_takes_interest_first(
+    account: object, market: Market
+) -> None:
+    owe(account, market, borrow_unpaid="15", interest_unpaid="0.5")
+    happened(account, Kind.REPAY, "10")
+
+    debt = read(account, market, Kind.REPAY).debt
+
+    assert (debt.principal, debt.interest) == (Decimal("5.5"), 0)
+
+
+def test_what_the_figures_have_seen_already_is_not_counted_twice(
+    account: object, market: Market
+) -> None:
+    owe(account, market, borrow_unpaid="15")
+    happened(account, Kind.BORROW, "15", settled_at=NOW - timedelta(seconds=1))
+    happened(account, Kind.BORROW, "3", symbol="ETH_USDT")
+
+    assert read(account, market, Kind.REPAY).debt.source is DebtSource.FIGURES
