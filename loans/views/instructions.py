@@ -149,6 +149,7 @@ def _context(
         "repay_all_is_better": found.code == 51006,
         "left": _left(found),
         "polls": stories.polling_seconds(found),
+        "can_reload": found.state == State.CONFIRMED and found.record is None,
         "mark": _mark(found, now),
         "venue_band": band_of(found.account.venue),
         "now": now,
