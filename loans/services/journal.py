@@ -56,6 +56,13 @@ class Journal:
             if entry := _parse(line):
                 yield entry
 
+    def first_of(self, instruction_id: str) -> Entry | None:
+        """The first line of an instruction. Lines of all processes have one order, so only the
+        writer of the first may send, whatever the database remembers.
+        """
+        mine = (entry for entry in self.entries() if entry.instruction_id == instruction_id)
+        return next(mine, None)
+
     def compact(self, *, now: datetime) -> None:
         """Drop what is older than a week, once the file is large; at start only."""
         if not self.path.exists() or self.path.stat().st_size < COMPACT_AT_BYTES:

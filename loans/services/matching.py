@@ -49,10 +49,11 @@ class Sought:
     answer_id: str
     known_ids: frozenset[str]
     explained: Collection[Decimal] = ()  # amounts that other undecided instructions wait for
+    not_before: datetime | None = None  # where `signed_at` is only the latest it can have been
 
     def window(self, bounds: Bounds) -> tuple[datetime, datetime]:
         """The span of venue time in which its record must lie."""
-        start = self.signed_at.replace(microsecond=0) - SLACK
+        start = (self.not_before or self.signed_at).replace(microsecond=0) - SLACK
         return start, self.signed_at + bounds.expiry + bounds.processing + SLACK
 
 

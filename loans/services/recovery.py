@@ -28,35 +28,44 @@ def heed_journal(journal: Journal, *, now: datetime) -> None:
     entries = list(journal.entries())
     if not entries:
         return
+    # First, for a recovery knows of each send only that it was before now.
+    _reopen_forgotten(entries, now=now)
     newest_event = InstructionEvent.objects.aggregate(newest=Max("id"))["newest"] or 0
     if max(entry.last_event_id for entry in entries) > newest_event:
         known = SiteState.load().recovered_at
         if known is None or max(entry.signed_at for entry in entries) > known:
             recover(now=now, why="the send journal knows of events that the database has lost")
-    _reopen_forgotten(entries, now=now)
 
 
 def _reopen_forgotten(entries: list[Entry], *, now: datetime) -> None:
-    by_id = {entry.instruction_id: entry for entry in entries}
+    by_id = {entry.instruction_id: entry for entry in reversed(entries)}
     forgotten = Instruction.objects.filter(pk__in=by_id, state__in=BEFORE_SENDING)
     for instruction in forgotten:
-        entry = by_id[str(instruction.pk)]
-        move(
-            instruction,
-            sources=BEFORE_SENDING,
-            to=State.UNKNOWN,
-            now=now,
-            note="The send journal knows that this was sent; the database had forgotten it.",
-            facts={"sha256": entry.body_sha256},
-            signed_at=entry.signed_at,
-            body_sha256=entry.body_sha256,
-            look_at=now,
-            reason="forgotten",
-        )
+        reopen(instruction, by_id[str(instruction.pk)], now=now)
+
+
+def reopen(instruction: Instruction, entry: Entry, *, now: datetime) -> None:
+    """Make it UNKNOWN as the journal knows it; what was listed later proves nothing against it."""
+    move(
+        instruction,
+        sources=(*BEFORE_SENDING, State.SENDING),
+        to=State.UNKNOWN,
+        now=now,
+        note="The send journal knows that this was sent; the database had forgotten it.",
+        facts={"sha256": entry.body_sha256},
+        signed_at=entry.signed_at,
+        body_sha256=entry.body_sha256,
+        known_ids=[],
+        look_at=now,
+        reason="forgotten",
+    )
 
 
 def recover(*, now: datetime, why: str) -> int:
-    """Treat every open instruction as possibly sent now, and hold money back until that is over.
+    """Treat every open instruction as possibly sent, and hold money back until that is over.
+
+    One that the database saw being sent keeps its signing time. For the others nobody knows it:
+    `signed_at` becomes now, the latest it can be, and the missing hash says that it is a guess.
 
     Gives how many were moved. Used by `manage.py recovered` after a restore, and by the journal.
     """
@@ -69,11 +78,11 @@ def recover(*, now: datetime, why: str) -> int:
     for instruction in Instruction.objects.filter(state__in=(*BEFORE_SENDING, State.SENDING)):
         moved += move(
             instruction,
-            sources=(*BEFORE_SENDING, State.SENDING),
+            sources=(State(instruction.state),),
             to=State.UNKNOWN,
             now=now,
             note=f"The database was recovered ({why}), so this may have been sent.",
-            signed_at=now,
+            signed_at=instruction.signed_at or now,
             look_at=now,
             reason="recovered",
         )

@@ -24,7 +24,7 @@ from loans.models import Account, Instruction, InstructionEvent, State
 from loans.services import lights, preflight, rights
 from loans.services.bounds import Bounds, seconds
 from loans.services.journal import Entry, Journal
-from loans.services.recovery import still_recovering
+from loans.services.recovery import reopen, still_recovering
 from loans.services.transitions import move
 
 log = logging.getLogger(__name__)
@@ -160,11 +160,17 @@ def begin_sending(
 
 def _write_journal(instruction: Instruction, order: money.SignedOrder, line: Line) -> bool:
     newest = InstructionEvent.objects.aggregate(newest=Max("id"))["newest"]
+    entry = Entry(str(instruction.pk), order.signed_at, order.body_sha256, newest)
     try:
-        line.journal.append(Entry(str(instruction.pk), order.signed_at, order.body_sha256, newest))
+        line.journal.append(entry)
+        first = line.journal.first_of(entry.instruction_id)
     except OSError:
         failure = NotSent("the send journal could not be written, so nothing was sent")
         settle(instruction, failure, bounds=line.bounds, now=line.clock())
+        return False
+    if first is not None and first != entry:
+        # The database forgot another worker's SENDING, and let us come this far.
+        reopen(instruction, first, now=line.clock())
         return False
     return True
 

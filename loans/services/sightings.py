@@ -23,6 +23,9 @@ from loans.services.listings import Evidence, list_since
 from loans.services.matching import SLACK, Found, Listed, Sought, search
 
 
+CLOCKS_DIFFER = timedelta(minutes=1)  # at most, between the exchange's and ours
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """One look: what was listed, what of it is new for the instruction, and by which clock."""
@@ -72,6 +75,8 @@ def _sought(instruction: Instruction) -> Sought:
     bound = rivals.exclude(**{f"{instruction.kind}_record": None})
     taken = bound.values_list(f"{instruction.kind}_record__record_id", flat=True)
     waiting = rivals.filter(state__in=UNDECIDED).values_list("amount", flat=True)
+    # Recovered without a trace of the signing: it may have been sent ever since it was asked for.
+    was_seen_signed = bool(instruction.body_sha256)
     return Sought(
         symbol=instruction.symbol,
         currency=instruction.currency,
@@ -80,6 +85,7 @@ def _sought(instruction: Instruction) -> Sought:
         answer_id=instruction.answer_id,
         known_ids=frozenset(instruction.known_ids) | frozenset(taken),
         explained=frozenset(waiting) | frozenset(unbound_amounts(instruction)),
+        not_before=None if was_seen_signed else instruction.created_at - CLOCKS_DIFFER,
     )
 
 

@@ -1,8 +1,10 @@
 """The money path against a real paper exchange: sent at most once, and the verdict is true."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
@@ -355,6 +357,51 @@ def test_a_forgotten_send_is_found_in_the_journal(desk: Desk) -> None:
     assert borrow.state == State.UNKNOWN
     assert desk.look(borrow).state == State.EXECUTED
     assert len(desk.executed()) == 1
+
+
+def test_a_second_worker_gives_way_to_the_first_line_of_the_journal(desk: Desk) -> None:
+    """It had read the journal before the first wrote there, and the database forgot the first."""
+    borrow = desk.place("20", expires_at=desk.now() + timedelta(minutes=10))
+    with pytest.raises(SystemExit):
+        desk.send(borrow, on_step=_die_at("written"))
+    _forget(borrow)
+    desk.advance(20)
+
+    desk.send(borrow)
+
+    assert (borrow.state, borrow.reason) == (State.UNKNOWN, "forgotten")
+    assert desk.look(borrow).state == State.EXECUTED
+    assert len(desk.executed()) == 1
+
+
+def test_a_send_that_only_the_journal_knows_is_found_however_late_it_recovers(desk: Desk) -> None:
+    borrow = desk.place("20")
+    with pytest.raises(SystemExit):
+        desk.send(borrow, on_step=_die_at("written"))
+    _forget(borrow)
+    newer = next(iter(desk.journal.entries()))
+    desk.journal.append(replace(newer, instruction_id=str(uuid4()), last_event_id=10**9))
+    desk.advance(3600)
+
+    recovery.heed_journal(desk.journal, now=desk.now())
+
+    assert SiteState.load().recovered_at is not None
+    borrow.refresh_from_db()
+    assert desk.look(borrow).state == State.EXECUTED
+
+
+def test_a_recovery_finds_what_was_sent_long_before_it(desk: Desk) -> None:
+    borrow = desk.place("20")
+    with pytest.raises(SystemExit):
+        desk.send(borrow, on_step=_die_at("written"))
+    _forget(borrow)
+    desk.advance(3600)
+
+    recovery.recover(now=desk.now(), why="restored without its journal")
+
+    borrow.refresh_from_db()
+    assert desk.look(borrow).state == State.EXECUTED
+    assert borrow.borrow_record.principal == 20
 
 
 def _forget(borrow: Instruction) -> None:
