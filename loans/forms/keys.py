@@ -45,13 +45,13 @@ class CredentialsForm(forms.Form):
     )
 
     def clean(self) -> dict[str, Any]:
-        """Make credentials of the three texts, or say which cannot be one."""
+        """Make credentials of the three texts, which go no further, or say what is wrong."""
         fields = super().clean() or {}
         if self.errors:
             return fields
         try:
             fields["credentials"] = Credentials.of(
-                fields["access_key"], fields["secret"], fields.get("memo", "")
+                fields.pop("access_key"), fields.pop("secret"), fields.pop("memo", "")
             )
         except ValueError as exc:
             text = "This has characters that no key has. Copy it again, without spaces."

@@ -42,10 +42,9 @@ class Sealing:
 
     def put(self, account: Account, credentials: Credentials) -> None:
         """Seal the three texts into the row; the caller saves."""
-        access_key = credentials.access_key.reveal()
         account.seal(
             self.keyring,
-            access_key=access_key,
+            access_key=credentials.access_key.reveal(),
             secret=credentials.secret.reveal(),
             memo=credentials.memo.reveal(),
         )
