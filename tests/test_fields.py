@@ -6,10 +6,12 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Q
 from django.utils import timezone
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from loans import exact
 from loans.fields import ExactSum, decode, encode
 from loans.models import Account, RepayRecord
 
@@ -69,6 +71,19 @@ def test_database_keeps_order_and_sum_of_twenty_digits(account: Account) -> None
     assert stored == sorted(amounts)
     assert total == sum(amounts)
     assert RepayRecord.objects.filter(amount__gt=Decimal("99999999999")).count() == 2
+
+
+@pytest.mark.django_db
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(amounts=st.lists(AMOUNTS, min_size=1, max_size=12))
+def test_every_sum_is_exact_negative_ones_too(account: Account, amounts: list[Decimal]) -> None:
+    RepayRecord.objects.all().delete()
+    RepayRecord.objects.bulk_create(record(account, n, a) for n, a in enumerate(amounts))
+
+    quick = RepayRecord.objects.aggregate(total=ExactSum("amount"))["total"]
+    slow = RepayRecord.objects.aggregate(total=ExactSum("amount", filter=Q(pk__gt=0)))["total"]
+
+    assert quick == slow == exact.total(amounts)
 
 
 def test_sum_over_no_rows_is_none(account: Account) -> None:
