@@ -29,6 +29,7 @@ from loans.services.position import MOST_OPEN_LOANS, OpenLoan, Position, Recorde
 
 # How long after an instruction the records may still lack it.
 CATCHING_UP = timedelta(minutes=10)
+FEW_OPEN_LOANS = 8
 
 
 def positions(accounts: Sequence[Account], *, now: datetime) -> list[Position]:
@@ -42,7 +43,7 @@ def positions(accounts: Sequence[Account], *, now: datetime) -> list[Position]:
         if slot in sides or recorded[slot].principal != 0
     ]
     terms = _terms({account.venue for account in accounts}, {slot.symbol for slot in slots})
-    open_loans = _open_loans(slots, recorded, sides)
+    open_loans = _open_loans(slots, recorded)
     gaps = _gaps(accounts, {slot.symbol for slot in slots})
     moving = _moving(accounts, now)
     found = []
@@ -134,28 +135,43 @@ def _terms(venues: set[str], symbols: set[str]) -> dict[tuple[str, str, str], Te
 
 
 def _open_loans(
-    slots: Sequence[Slot], recorded: Mapping[Slot, Recorded], sides: Mapping[Slot, MarginSide]
+    slots: Sequence[Slot], recorded: Mapping[Slot, Recorded]
 ) -> dict[Slot, tuple[OpenLoan, ...]]:
-    """The loans still out, newest first: the last ones whose principals make up what is owed."""
+    """The loans still out, newest first: the last ones whose principals make up what is owed.
+
+    A few suffice nearly always; only slots for which they do not are asked for more.
+    """
     owing = [slot for slot in slots if slot in recorded and recorded[slot].principal > 0]
-    members = [
-        BorrowRecord.objects.filter(principal__isnull=False, **slot._asdict()) for slot in owing
-    ]
-    if not members:
+    found: dict[Slot, tuple[OpenLoan, ...]] = {}
+    for most in (FEW_OPEN_LOANS, MOST_OPEN_LOANS):
+        for slot, loans in _newest_loans(owing, recorded, most=most).items():
+            found[slot] = tuple(loans)
+        owing = [slot for slot in owing if len(found.get(slot, ())) >= most]
+    return found
+
+
+def _newest_loans(
+    slots: Sequence[Slot], recorded: Mapping[Slot, Recorded], *, most: int
+) -> dict[Slot, list[OpenLoan]]:
+    """Of each slot the newest loans, until what is owed is reached. One query, or none."""
+    if not slots:
         return {}
+    members = [
+        BorrowRecord.objects.filter(principal__isnull=False, **slot._asdict()) for slot in slots
+    ]
     order = keyset.Order("at", descending=True, is_instant=True)
-    newest = keyset.newest_of_each(members, order, limit=MOST_OPEN_LOANS)
-    left = {slot: recorded[slot].principal for slot in owing}
+    newest = keyset.newest_of_each(members, order, limit=most)
+    left = {slot: recorded[slot].principal for slot in slots}
     found: dict[Slot, list[OpenLoan]] = {}
-    for row in newest:
-        slot = Slot(row.account_id, row.symbol, row.currency)
+    columns = (*Slot._fields, "uuid", "at", "principal", "daily_rate")
+    for *names, uuid, at, principal, daily_rate in newest.values_list(*columns):
+        slot = Slot(*names)
         if left[slot] <= 0:
             continue
-        out = min(left[slot], row.principal)
+        out = min(left[slot], principal)
         left[slot] = exact.minus(left[slot], out)
-        loan = OpenLoan(row.uuid, row.at, row.principal, row.daily_rate, out)
-        found.setdefault(slot, []).append(loan)
-    return {slot: tuple(loans) for slot, loans in found.items()}
+        found.setdefault(slot, []).append(OpenLoan(uuid, at, principal, daily_rate, out))
+    return found
 
 
 def _moving(accounts: Sequence[Account], now: datetime) -> set[Slot]:

@@ -199,9 +199,9 @@ def test_the_number_of_queries_is_fixed(
             factories.make_borrow(account=desk, symbol="ETH_USDT", currency="ETH")
         factories.make_coverage(account=desk, symbol=f"X{count}_USDT")
 
-    fill(2)
-    with django_assert_num_queries(8):
+    fill(20)
+    with django_assert_num_queries(9):
         positions([desk], now=NOW)
-    fill(40)
-    with django_assert_num_queries(8):
+    fill(60)
+    with django_assert_num_queries(9):
         positions([desk], now=NOW)
