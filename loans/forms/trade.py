@@ -53,7 +53,13 @@ class AmountField(forms.CharField):
 
     def __init__(self) -> None:
         """Ask for digits on a phone, and keep browsers from remembering."""
-        attributes = {"inputmode": "decimal", "autocomplete": "off", "spellcheck": "false"}
+        attributes = {
+            "inputmode": "decimal",
+            "autocomplete": "off",
+            "spellcheck": "false",
+            # What is typed while new figures are on their way stays.
+            "hx-preserve": "true",
+        }
         super().__init__(
             label="Amount",
             max_length=64,

@@ -137,13 +137,15 @@ class Quote:
         borrowing = self.kind == Kind.BORROW
         first_hour = interest.hourly_charge(amount, self.daily_rate)
         owed = self.debt.total
+        # Interest bears none: what is repaid saves only what it takes off the principal.
+        bearing = amount if borrowing else max(amount - self.debt.interest, ZERO)
         after = owed + amount + first_hour if borrowing else max(owed - amount, ZERO)
         change = amount if borrowing else -amount
         return Preview(
             amount=amount,
             first_hour=first_hour,
-            day=interest.cost(amount, self.daily_rate, hours=DAY_HOURS),
-            month=interest.cost(amount, self.daily_rate, hours=MONTH_HOURS),
+            day=interest.cost(bearing, self.daily_rate, hours=DAY_HOURS),
+            month=interest.cost(bearing, self.daily_rate, hours=MONTH_HOURS),
             owed_before=owed,
             owed_after=after,
             available_before=self.available,

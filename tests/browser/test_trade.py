@@ -97,6 +97,18 @@ def test_figures_follow_the_choice_and_the_typing(desk: Desk, open_page: OpenPag
     expect(page).to_have_url(re.compile("amount=100"))
 
 
+def test_typing_while_new_figures_are_on_their_way_is_kept(desk: Desk, open_page: OpenPage) -> None:
+    page = open_page(address(desk, amount="1"), person=desk.owner)
+    page.route("**/borrow/?*", lambda route: (page.wait_for_timeout(300), route.continue_()))
+
+    page.select_option("#id_symbol", "1000SATS_USDT")
+    page.locator("#id_amount").fill("77")
+
+    expect(page.locator("#quote-title")).to_have_text("USDT on 1000SATS_USDT")
+    expect(page.locator("#id_amount")).to_have_value("77")
+    expect(page.locator("#trade-quote")).to_contain_text("0.00320832")  # 77 at 0.1 % a day
+
+
 def test_a_part_of_the_most_is_filled_in_exactly(desk: Desk, open_page: OpenPage) -> None:
     page = open_page(address(desk), person=desk.owner)
 

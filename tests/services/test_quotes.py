@@ -152,6 +152,17 @@ def test_a_debt_of_another_side_is_not_mixed_in(account: object, market: Market)
     assert read(account, market, Kind.REPAY, currency="BTC").debt.total == 0
 
 
+def test_repaying_saves_only_what_it_takes_off_the_principal(
+    account: object, market: Market
+) -> None:
+    owe(account, market, borrow_unpaid="15", interest_unpaid="5")
+
+    quote = read(account, market, Kind.REPAY)
+
+    assert quote.preview(Decimal(20)).day == 24 * Decimal("0.00034374")
+    assert quote.preview(Decimal(4)).day == 0
+
+
 def happened(account: object, kind: str, amount: str, **fields: object) -> None:
     factories.make_instruction(
         account=account, kind=kind, amount=amount, state="CONFIRMED", created_at=NOW, **fields
