@@ -22,7 +22,6 @@ from loans.services.bounds import Bounds
 from loans.services.listings import Evidence, list_since
 from loans.services.matching import SLACK, Found, Listed, Sought, search
 
-
 CLOCKS_DIFFER = timedelta(minutes=1)  # at most, between the exchange's and ours
 
 
