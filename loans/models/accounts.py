@@ -95,6 +95,12 @@ class Account(models.Model):
     allow_money = models.BooleanField(default=False, help_text="Borrowing and repaying allowed.")
     stopped = models.BooleanField(default=False, help_text="Stop switch: nothing is sent.")
     repay_only = models.BooleanField(default=False, help_text="Repaying goes on, borrowing not.")
+    exchange_account = models.UUIDField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="The same for keys seen to belong to one exchange account.",
+    )
     probed_at = models.DateTimeField(null=True, blank=True)
     check_requested_at = models.DateTimeField(null=True, blank=True)
     check_finished_at = models.DateTimeField(null=True, blank=True)

@@ -15,7 +15,7 @@ from loans.models import (
     RepayRecord,
     State,
 )
-from loans.services import audit, rights
+from loans.services import audit, rights, twins
 from loans.services.transitions import move, write_event
 
 
@@ -85,6 +85,11 @@ def place(
 
 def _lane(slot: dict, *, amount: Decimal, in_addition: bool) -> int:
     """0, or above every open one when a person asks for another beside an unknown one."""
+    if twins.rival(slot):
+        raise NotAllowed(
+            "Another key of the same exchange account has an open instruction here. Wait until it "
+            "has ended."
+        )
     rivals = list(Instruction.objects.open().filter(**slot))
     if not rivals:
         return 0

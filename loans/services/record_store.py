@@ -17,7 +17,7 @@ from loans.bitmart import responses
 from loans.bitmart.responses import RefusedRow as Refusal
 from loans.bitmart.rows import excerpt
 from loans.models import Account, BorrowRecord, Kind, Observation, RepayRecord
-from loans.services import refused
+from loans.services import refused, twins
 from loans.services.changed_rows import unfit
 
 Row = responses.BorrowRecord | responses.RepayRecord
@@ -73,7 +73,8 @@ def _store(
             for record in model.objects.filter(account=account, record_id__in=by_id)
         }
         fresh = [row for row in by_id.values() if row.record_id not in known]
-        model.objects.bulk_create([_new(account, row, now) for row in fresh])
+        created = model.objects.bulk_create([_new(account, row, now) for row in fresh])
+        twins.notice(account, created)
         told.new = [row.record_id for row in fresh]
         latest = _latest_bodies(account, kind, list(known))
         changed = [row for key, row in by_id.items() if key in known and row.raw != latest.get(key)]

@@ -1,0 +1,54 @@
+"""Two keys of one exchange account: noticed by the records they share, and treated as shared.
+
+What one of them borrows shows in the lists of the other, so neither may believe that it is alone.
+"""
+
+import uuid
+from collections.abc import Collection
+
+from django.db.models import Q
+
+from loans.models import Account, BorrowRecord, Instruction, RepayRecord
+
+REASON = "Another key of the same exchange account is connected to this site."
+Record = BorrowRecord | RepayRecord
+
+
+def notice(account: Account, fresh: Collection[Record]) -> None:
+    """Mark both accounts if any of these new records is on another account of the venue already."""
+    if not fresh:
+        return
+    model = type(next(iter(fresh)))
+    others = Account.objects.filter(venue=account.venue, owner__isnull=False).exclude(pk=account.pk)
+    times = {record.record_id: record.at for record in fresh}
+    same = model.objects.filter(account__in=others, record_id__in=times).select_related("account")
+    twins = {record.account for record in same if _same_second(record, times)}
+    if twins:
+        _mark([account, *twins])
+
+
+def _same_second(record: Record, times: dict) -> bool:
+    return abs((record.at - times[record.record_id]).total_seconds()) < 1
+
+
+def _mark(accounts: Collection[Account]) -> None:
+    groups = {account.exchange_account for account in accounts if account.exchange_account}
+    group = min(groups, default=None, key=str) or uuid.uuid4()
+    keys = [account.pk for account in accounts]
+    Account.objects.filter(Q(pk__in=keys) | Q(exchange_account__in=groups)).update(
+        exchange_account=group, mode=Account.Mode.SHARED, mode_reason=REASON
+    )
+
+
+def rival(slot: dict) -> Instruction | None:
+    """An open instruction in the same slot of the same exchange account, through another key."""
+    account: Account = slot["account"]
+    if account.exchange_account is None:
+        return None
+    others = Account.objects.filter(exchange_account=account.exchange_account)
+    place = {name: value for name, value in slot.items() if name != "account"}
+    return (
+        Instruction.objects.open()
+        .filter(account__in=others.exclude(pk=account.pk), **place)
+        .first()
+    )
