@@ -1,6 +1,7 @@
 """System checks: combinations of settings that are dangerous are refused before anything starts.
 
 Each has an id and a hint. Nothing here prints a secret: a URL is named by its setting, never shown.
+Neither gunicorn nor Celery asks Django's checks, so the start does (`refuse_danger`).
 """
 
 import stat
@@ -11,13 +12,16 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
-from django.db import connections
+from django.core.checks import CheckMessage, Error, Tags, Warning, register, run_checks
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, connections
 
 from loans.bitmart.protocol import validate_base_url
 from loans.models import Venue
+from loans.services import resealing
 from loans.vault import Keyring, VaultError
 
+OURS = "marginsite"  # the tag by which the start finds these
 LIVE_EXPIRY_SECONDS = Decimal(60)
 SQLITE_FULL = 2  # what `PRAGMA synchronous` answers for FULL; 3 is EXTRA
 ENCRYPTED = ("require", "verify-ca", "verify-full")
@@ -33,7 +37,20 @@ def is_loopback(host: str | None) -> bool:
         return False
 
 
-@register(Tags.security)
+def refuse_danger() -> None:
+    """Raise ImproperlyConfigured naming every dangerous setting; warnings are for `check`.
+
+    Leaves the database alone: the caller may be about to fork.
+    """
+    found = run_checks(tags=[OURS])
+    errors = [
+        f"{error.msg} {error.hint or ''} ({error.id})" for error in found if error.is_serious()
+    ]
+    if errors:
+        raise ImproperlyConfigured("\n".join(errors))
+
+
+@register(Tags.security, OURS)
 def check_keyring(app_configs: Sequence[Any] | None, **kwargs: Any) -> Iterable[CheckMessage]:
     """The keys that seal what traders entrust must be there, and be readable by us alone."""
     try:
@@ -51,7 +68,7 @@ def check_keyring(app_configs: Sequence[Any] | None, **kwargs: Any) -> Iterable[
         yield Error("The file with the secrets is open to others.", hint=hint, id="loans.E002")
 
 
-@register()
+@register(OURS)
 def check_venues(app_configs: Sequence[Any] | None, **kwargs: Any) -> Iterable[CheckMessage]:
     """Venues are reached by https, or on this machine; live time bounds are not shortened."""
     for name in ("PAPER_BASE_URL", "BITMART_BASE_URL"):
@@ -73,7 +90,7 @@ def check_venues(app_configs: Sequence[Any] | None, **kwargs: Any) -> Iterable[C
         yield Error("MONEY_PROBED_VENUES names no venue.", hint=hint, id="loans.E005")
 
 
-@register(Tags.security)
+@register(Tags.security, OURS)
 def check_servers(app_configs: Sequence[Any] | None, **kwargs: Any) -> Iterable[CheckMessage]:
     """Broker, cache and database on another machine need a password and an encrypted line."""
     addresses = {"CELERY_BROKER_URL": settings.CELERY_BROKER_URL}
@@ -89,7 +106,7 @@ def check_servers(app_configs: Sequence[Any] | None, **kwargs: Any) -> Iterable[
         yield _without_encryption("DATABASE_URL", "Add `?sslmode=verify-full` to it.")
 
 
-@register(Tags.security)
+@register(Tags.security, OURS)
 def check_exposure(app_configs: Sequence[Any] | None, **kwargs: Any) -> Iterable[CheckMessage]:
     """What is seen from other machines shows no tracebacks, and is better encrypted."""
     hosts = [host for host in settings.ALLOWED_HOSTS if not is_loopback(host)]
@@ -112,7 +129,7 @@ def check_exposure(app_configs: Sequence[Any] | None, **kwargs: Any) -> Iterable
             yield Error("TRUSTED_PROXIES is not readable.", hint=hint, id="loans.E011")
 
 
-@register(Tags.database)
+@register(Tags.database, OURS)
 def check_durability(
     app_configs: Sequence[Any] | None, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> Iterable[CheckMessage]:
@@ -130,6 +147,27 @@ def check_durability(
         if not is_durable:
             hint = f"Set `{wanted}` for this database."
             yield Error("A commit may be lost in a power cut.", hint=hint, id="loans.E012")
+
+
+@register(Tags.database, OURS)
+def check_sealed_keys(
+    app_configs: Sequence[Any] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> Iterable[CheckMessage]:
+    """What traders entrusted must open with this keyring: another one is a loss nobody noticed."""
+    if "default" not in (databases or ()):
+        return
+    try:
+        ring = Keyring.parse(settings.CREDENTIAL_KEYS)
+        lost = resealing.lost_key_ids(ring)
+    except (VaultError, DatabaseError):
+        return  # said elsewhere; or the tables are not there yet
+    if lost:
+        yield Error(
+            f"Stored exchange keys do not open: they were sealed under {', '.join(lost)}.",
+            hint="Put the secrets.env (or CREDENTIAL_KEYS) back that they were sealed with. If it "
+            "is lost, start once with MARGINSITE_NEW_SECRETS=true and put the keys in again.",
+            id="loans.E013",
+        )
 
 
 def _open_server(name: str, address: str) -> Iterator[CheckMessage]:

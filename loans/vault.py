@@ -96,7 +96,13 @@ class Keyring:
 
     def needs_rotation(self, token: str) -> bool:
         """Whether another than the current key sealed it."""
-        return token.split(":")[1] != self.current_id
+        return key_id_of(token) != self.current_id
+
+
+def key_id_of(token: str) -> str:
+    """The id of the key that sealed it; empty for what is no sealed text."""
+    form, _, rest = token.partition(":")
+    return rest.partition(":")[0] if form == FORMAT else ""
 
 
 def fingerprint(access_key: str, *, pepper: str) -> str:

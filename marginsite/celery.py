@@ -6,7 +6,8 @@ import warnings
 
 from celery import Celery
 from celery.platforms import SecurityWarning
-from celery.signals import worker_process_init, worker_ready
+from celery.signals import worker_init, worker_process_init, worker_ready
+from django.core.exceptions import ImproperlyConfigured
 
 from launch.parentage import die_with_parent
 from launch.runtime import READY_LINE
@@ -18,6 +19,17 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 # Its advice against root is about pickled messages, which are refused here; `run.py` says the rest.
 warnings.filterwarnings("ignore", category=SecurityWarning)
+
+
+@worker_init.connect
+def _refuse_danger(**_: object) -> None:
+    """Celery runs Django's checks and does not look at what they found."""
+    from loans.checks import refuse_danger  # only now is Django set up
+
+    try:
+        refuse_danger()
+    except ImproperlyConfigured as exc:
+        sys.exit(str(exc))
 
 
 @worker_process_init.connect

@@ -6,9 +6,11 @@ memory. MARGINSITE_WEB_WORKERS and MARGINSITE_WEB_THREADS are for bigger machine
 
 import gc
 import os
+import sys
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 from launch.parentage import die_with_parent
 
@@ -30,6 +32,16 @@ limit_request_fields = 50
 control_socket_disable = True
 accesslog = None
 loglevel = "warning"
+
+
+def on_starting(_server: Any) -> None:
+    """Refuse dangerous settings, also where this is started without `run.py`."""
+    from loans.checks import refuse_danger  # only now is Django set up
+
+    try:
+        refuse_danger()
+    except ImproperlyConfigured as exc:
+        sys.exit(str(exc))
 
 
 def when_ready(_server: Any) -> None:

@@ -1,7 +1,8 @@
 """The secrets that the first start makes: one file in the data folder, readable by its owner alone.
 
-The environment wins over the file, so a deployment may keep them elsewhere. Never log or print what
-is here.
+The environment wins over the file, so a deployment may keep them elsewhere. A file that is lost is
+never replaced in silence: beside a database that was sealed with it, that would look like a start
+and be the loss of every exchange key. Never log or print what is here.
 """
 
 import base64
@@ -24,15 +25,28 @@ class Secrets:
     fingerprint_pepper: str = field(repr=False)
 
     @classmethod
-    def read(cls, path: Path, *, environment: Mapping[str, str]) -> "Secrets":
+    def read(
+        cls,
+        path: Path,
+        *,
+        environment: Mapping[str, str],
+        database: Path | None = None,
+        make_anew: bool = False,
+    ) -> "Secrets":
         """Read the file, making what is missing; a value in the environment wins and is not written
         down.
+
+        Raises ImproperlyConfigured if others can read the file, or if something is missing though
+        `database` exists already; `make_anew` says that the loss is known.
         """
         _refuse_if_readable_by_others(path)
+        had_database = database is not None and _holds_something(database)
         stored = _parse(path)
         values = {name: environment.get(name) or stored.get(name, "") for name in _MAKERS}
         missing = [name for name, value in values.items() if not value]
         if missing:
+            if had_database and not make_anew:
+                raise ImproperlyConfigured(_lost(path, missing))
             stored |= {name: _MAKERS[name]() for name in missing}
             _write(path, stored)
             stored = _parse(path)
@@ -47,6 +61,22 @@ class Secrets:
 def _refuse_if_readable_by_others(path: Path) -> None:
     if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise ImproperlyConfigured(f"{path} can be read by others; say: chmod 600 {path}")
+
+
+def _holds_something(database: Path) -> bool:
+    """Whether somebody's data lie there; asked before the file is read, so that another process
+    which makes both right now is not mistaken for a loss.
+    """
+    return database.is_file() and database.stat().st_size > 0
+
+
+def _lost(path: Path, missing: list[str]) -> str:
+    what = f"lacks {', '.join(missing)}" if path.exists() else "is missing"
+    return (
+        f"{path} {what}, but the database beside it was sealed with it. Put your copy of that file "
+        "back. Without one the stored exchange keys cannot be opened by anybody: to go on with the "
+        "history alone, start once with MARGINSITE_NEW_SECRETS=true, then put every key in again."
+    )
 
 
 def _make_keyring() -> str:

@@ -42,7 +42,18 @@ def decimal_setting(name: str, default: str) -> Decimal:
 # --- Where everything lives --------------------------------------------------------------------
 DATA_DIR = (BASE_DIR / Path(text_setting("MARGINSITE_DATA_DIR", "var")).expanduser()).resolve()
 DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
-secrets = Secrets.read(DATA_DIR / "secrets.env", environment=env.ENVIRON)
+DATABASE_URL = text_setting("DATABASE_URL", f"sqlite:///{DATA_DIR / 'marginsite.sqlite3'}")
+DATABASES = {"default": env.db_url_config(DATABASE_URL)}
+IS_SQLITE = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
+
+# --- Secrets -----------------------------------------------------------------------------------
+NEW_SECRETS = env.bool("MARGINSITE_NEW_SECRETS", default=False)  # the old ones are lost, and known
+secrets = Secrets.read(
+    DATA_DIR / "secrets.env",
+    environment=env.ENVIRON,
+    database=Path(DATABASES["default"]["NAME"]) if IS_SQLITE else None,
+    make_anew=NEW_SECRETS,
+)
 
 SECRET_KEY = secrets.secret_key
 CREDENTIAL_KEYS = secrets.credential_keys  # kid:base64url(32 bytes)[,kid2:...]; the first encrypts
@@ -118,9 +129,7 @@ TEMPLATES = [
 FORM_RENDERER = "django.forms.renderers.DjangoTemplates"
 
 # --- Database ----------------------------------------------------------------------------------
-DATABASE_URL = text_setting("DATABASE_URL", f"sqlite:///{DATA_DIR / 'marginsite.sqlite3'}")
-DATABASES = {"default": env.db_url_config(DATABASE_URL)}
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+if IS_SQLITE:
     # IMMEDIATE, or read-then-write transactions fail with "database is locked"; FULL, or a power
     # cut may
     # forget a committed SENDING.

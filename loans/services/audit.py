@@ -38,6 +38,8 @@ ACTIONS = {
     "key_enabled": "Enabled a key",
     "key_replaced": "Replaced a key",
     "key_removed": "Removed a key",
+    "key_resealed": "Sealed a key anew",
+    "key_lost": "Removed a sealed key that nobody can open",
     "key_would_not_open": "A sealed key did not open",
     "money_allowed": "Allowed borrowing and repaying",
     "money_forbidden": "Withdrew borrowing and repaying",

@@ -1,4 +1,4 @@
-"""Opens an account's sealed key for one purpose: making the client that signs with it.
+"""Opens an account's sealed key: to make the client that signs with it, or to seal it anew.
 
 This is the one place that decrypts. What it returns refuses to be shown, written or copied.
 """
@@ -29,3 +29,22 @@ def open_credentials(account: Account, *, keyring: Keyring) -> Credentials:
         )
     except ValueError as exc:
         raise VaultError("the sealed key cannot be used") from exc
+
+
+def seal_anew(account: Account, *, keyring: Keyring) -> list[str]:
+    """Seal with the keyring's current key what another key sealed; the caller saves these fields.
+
+    Raises: VaultError if a text does not open; then nothing of the account is changed.
+    """
+    fields = [
+        field
+        for field in Account.SEALED_FIELDS
+        if (sealed := getattr(account, field)) and keyring.needs_rotation(sealed)
+    ]
+    names = [field.removesuffix("_sealed") for field in fields]
+    texts = {
+        name: keyring.reveal(getattr(account, field), account.place_of(name))
+        for name, field in zip(names, fields, strict=True)
+    }
+    account.seal(keyring, **texts)
+    return fields
