@@ -156,7 +156,8 @@ def _try_clock(client: Checking, seen: dict[str, Seen]) -> timedelta:
     try:
         offset = client.server_time().offset
     except ReadError as exc:
-        seen[Name.CLOCK] = Seen(State.NOT_KNOWN, _trouble(exc), exc.code)
+        words = _refused(exc) if isinstance(exc, Refused) else _trouble(exc)
+        seen[Name.CLOCK] = Seen(State.NOT_KNOWN, words, exc.code)
         return timedelta()
     words = _clock_words(offset)
     seen[Name.CLOCK] = Seen(State.RED if abs(offset) > FAR_OFF else State.GREEN, words)

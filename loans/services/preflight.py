@@ -10,12 +10,13 @@ from decimal import Decimal
 
 from loans.bitmart.client import Client
 from loans.bitmart.errors import Garbled, ReadError, Refused
-from loans.bitmart.responses import AccountSide, Pair, PairSide
+from loans.bitmart.responses import AccountSide, Pair, PairSide, ServerTime
 from loans.models import Instruction, Kind, MarginSide
 from loans.services.listings import list_since
 from loans.services.matching import KNOWN_REACH
 
 MAX_UNCERTAINTY = timedelta(seconds=5)
+HALF_SECOND = timedelta(milliseconds=500)
 WORSE_RATE = Decimal("1.01")
 
 
@@ -48,7 +49,7 @@ def clear(instruction: Instruction, *, client: Client, clock: Callable[[], datet
     3. The records that exist already, from a listing proven complete.
     """
     try:
-        offset = _clock_offset(client, clock)
+        offset = _clock_offset(instruction.symbol, client, clock)
         if instruction.kind == Kind.BORROW:
             amount = _borrow_amount(instruction, client)
         else:
@@ -61,11 +62,22 @@ def clear(instruction: Instruction, *, client: Client, clock: Callable[[], datet
     return Cleared(amount=amount, offset=offset, known_ids=known)
 
 
-def _clock_offset(client: Client, clock: Callable[[], datetime]) -> timedelta:
-    told = client.server_time()
-    if told.uncertainty > MAX_UNCERTAINTY:
+def _clock_offset(symbol: str, client: Client, clock: Callable[[], datetime]) -> timedelta:
+    try:
+        told = client.server_time()
+    except (Refused, Garbled):
+        told = _time_of_an_answer(symbol, client)
+    if told.uncertainty + HALF_SECOND > MAX_UNCERTAINTY:
         raise Postpone("The exchange answers too slowly to know its clock within 5 seconds.")
     return told.at - (clock() - told.heard.round_trip / 2)
+
+
+def _time_of_an_answer(symbol: str, client: Client) -> ServerTime:
+    """Where the clock cannot be asked: the `Date` of an answer, which is cut to whole seconds."""
+    heard = client.borrow_records(symbol, size=1).heard
+    if heard.exchange_at is None:
+        raise Postpone("The exchange does not tell its time, without which nothing is signed.")
+    return ServerTime(heard.exchange_at + HALF_SECOND, heard)
 
 
 def _borrow_amount(instruction: Instruction, client: Client) -> Decimal:

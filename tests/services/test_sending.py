@@ -227,6 +227,19 @@ def test_an_exchange_that_does_not_answer_postpones(desk: Desk) -> None:
     assert desk.send(borrow).state == State.CONFIRMED
 
 
+@pytest.mark.parametrize("ahead", [0, 45, -45])
+def test_without_a_time_endpoint_the_clock_comes_from_an_answers_date(
+    desk: Desk, ahead: int
+) -> None:
+    desk.paper.fault("code", kind="time", code=30000, status=404, count=None)
+    desk.paper.clock(offset_seconds=ahead)
+
+    borrow = desk.send(desk.place("20"))
+
+    assert borrow.state == State.CONFIRMED, borrow.explanation
+    assert abs(borrow.clock_offset_ms - ahead * 1000) < 2500
+
+
 def test_one_open_instruction_a_slot(desk: Desk) -> None:
     first = desk.place("20")
 
