@@ -32,6 +32,7 @@ LONGEST_PAUSE = timedelta(minutes=3)
 
 # What people can do something about. Other refusals are told in the exchange's own words.
 REFUSALS = {
+    30000: "{venue} does not offer this.",
     30001: "{venue} does not know this key.",
     30002: "{venue} does not know this key.",
     30003: "{venue} has frozen this key.",
@@ -54,9 +55,10 @@ class Doubtful(FeedTrouble):
 
 @dataclass(slots=True)
 class Attempt:
-    """How an attempt ended, once it has."""
+    """How an attempt ended, once it has; `failure` is what kept it from its data."""
 
     succeeded: bool = False
+    failure: Exception | None = None
 
 
 @contextmanager
@@ -78,6 +80,7 @@ def watch(
     try:
         yield attempt
     except (BitmartError, VaultError, FeedTrouble) as exc:
+        attempt.failure = exc
         sentence = explain(exc, venue=venue, now=now)
         logger.warning("feed %s of %s: %s", name, account.pk if account else venue, sentence)
         _note(who, now, period_seconds, failed=sentence)

@@ -59,6 +59,11 @@ def read_account_pairs(*, client: Client, account: Account, now: datetime) -> li
     return _read(client.pairs(), account.venue, now)
 
 
+def are_known(*, venue: str) -> bool:
+    """Whether the terms of a venue were ever read."""
+    return Terms.objects.filter(market__venue=venue).exists()
+
+
 def account_terms_are_fresh(*, account: Account, now: datetime) -> bool:
     """Whether they were stored a moment ago, because this key reads the venue's terms too."""
     lately = AccountTerms.objects.filter(account=account, as_of__gte=now - A_MOMENT)

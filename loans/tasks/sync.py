@@ -7,7 +7,7 @@ stops another. On the threads pool no time limit is enforced, so each walk ends 
 import logging
 import time
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from celery import shared_task
 from django.conf import settings
@@ -36,6 +36,9 @@ MINUTE_SECONDS, HISTORY_SECONDS = 40, 20
 # So many walks may load old history at once: the other threads stay free for what is new.
 HISTORY_PLACES = 2
 SOURCES_TRIED = 3
+# Refusals of a key that may be about its figures alone; records and terms are asked all the same.
+PERHAPS_FIGURES_ALONE = (30012, 30019, 30030, 30031)
+ANSWERS_LATELY = timedelta(minutes=5)
 
 
 @shared_task(name="loans.tasks.beat_tick", expires=20)
@@ -84,6 +87,9 @@ def refresh_account(account_id: str) -> None:
     account = Account.objects.connected().kept().filter(pk=account_id).first()
     if account is None or not _is_due(account):
         return
+    if not pairs.are_known(venue=account.venue):
+        # The first key of a venue: without its pairs nothing could be walked, or be called open.
+        refresh_venue(account.venue)
     is_more_left = False
     with turn(f"account:{account_id}", seconds=TURN_SECONDS) as is_ours:
         if is_ours and _refresh_figures(account):
@@ -109,9 +115,12 @@ def refresh_pair(account_id: str, symbol: str) -> None:
 
 
 def _is_due(account: Account) -> bool:
-    return feeds.is_due(
-        venue=account.venue, account=account, name=Feed.Name.FIGURES, now=timezone.now()
-    )
+    """A key that fails for long is asked less often, unless it is its figures alone that fail."""
+    now = timezone.now()
+    if feeds.is_due(venue=account.venue, account=account, name=Feed.Name.FIGURES, now=now):
+        return True
+    records = Feed.objects.filter(account=account, name=Feed.Name.RECORDS)
+    return records.filter(last_success_at__gte=now - ANSWERS_LATELY).exists()
 
 
 def _make_market_data_key() -> None:
@@ -153,12 +162,21 @@ def _read_pairs(sources: list[Account], now: datetime) -> tuple[Account, list[Pa
 
 
 def _refresh_figures(account: Account) -> bool:
-    """Whether the exchange answers this key; otherwise nothing else of it is asked now."""
+    """Whether the exchange answers this key; otherwise nothing else of it is asked now.
+
+    A venue need not serve figures: then what is owed comes from the records.
+    """
     now = timezone.now()
     feed = feeds.watch(venue=account.venue, account=account, name=Feed.Name.FIGURES, now=now)
     with feed as attempt, _client(account) as client:
         figures.refresh_figures(client=client, account=account, now=now)
-    return attempt.succeeded
+    return attempt.succeeded or _may_be_figures_alone(attempt.failure)
+
+
+def _may_be_figures_alone(failure: Exception | None) -> bool:
+    if not isinstance(failure, Refused):
+        return False
+    return failure.code not in streams.KEY_CODES or failure.code in PERHAPS_FIGURES_ALONE
 
 
 def _refresh_account_terms(account: Account) -> None:

@@ -120,6 +120,34 @@ def test_an_account_is_read_whole_and_matches_the_books(account: Account, paper:
     assert {f.failures for f in account.feeds.all()} == {0}
 
 
+def test_the_first_key_of_a_venue_is_read_whole_without_waiting_for_the_clock(
+    account: Account,
+) -> None:
+    for _ in range(9):
+        tasks.refresh_account(str(account.pk))
+
+    assert Market.objects.filter(enabled=True).count() > 50
+    assert Coverage.objects.count() == 2 * Market.objects.filter(enabled=True).count()
+    assert not Coverage.objects.filter(complete_to=None).exists()
+
+
+@pytest.mark.parametrize(("code", "status"), [(30000, 404), (30012, 403), (30031, 200)])
+def test_an_exchange_without_account_figures_still_tells_records_and_terms(
+    account: Account, paper: Paper, code: int, status: int
+) -> None:
+    paper.fault("code", kind="account", code=code, status=status, count=None)
+    tasks.refresh_venue("paper")
+    feeds = Feed.objects.filter(account=account)
+
+    for _ in range(12):
+        tasks.refresh_account(str(account.pk))
+
+    assert feeds.get(name="figures").failures == 12
+    assert BorrowRecord.objects.exists()
+    assert AccountTerms.objects.filter(account=account).count() == Terms.objects.count()
+    assert feeds.get(name="records").failures == 0
+
+
 def test_an_unchanged_account_writes_almost_nothing(
     account: Account, django_assert_max_num_queries: contextlib.AbstractContextManager
 ) -> None:
