@@ -3,6 +3,7 @@
 
     python3 run.py              install, migrate and start: the page is on http://localhost:8000
     python3 run.py test [...]   install what the tests need and run them all; arguments go to pytest
+    python3 run.py prove [...]  run every proof in full and write a report; --only NAME for one
     python3 run.py lock         write both lock files anew from pyproject.toml
 
 This file only checks that it can run at all, so it must stay readable to old Pythons; the work is
@@ -12,7 +13,7 @@ done by the modules of `launch/`, which import neither Django nor anything else 
 import sys
 
 OLDEST = (3, 11)
-USAGE = "Usage: python3 run.py [start | test [pytest arguments] | lock]"
+USAGE = "Usage: python3 run.py [start | test [pytest arguments] | prove [--only NAME] | lock]"
 
 
 def missing_requirement():
@@ -49,6 +50,10 @@ def main(arguments):
         from launch.testing import run_tests
 
         return run_tests(rest)
+    if command == "prove":
+        from launch.proving import run_proofs
+
+        return run_proofs(rest)
     if command == "lock" and not rest:
         from launch.install import lock
 

@@ -29,6 +29,7 @@ WITHOUT_DATABASE = (
     "tests/contract",
     "tests/model",
     "tests/paper",
+    "tests/proofs/test_samples_once.py",
     "tests/start",
     "tests/test_architecture.py",
     "tests/test_conventions.py",
@@ -80,7 +81,7 @@ def run_tests(arguments: list[str]) -> int:
         ensure_installed(TEST_LOCK, without=broker.PACKAGE if broker.missing_wheel() else None)
         with tempfile.TemporaryDirectory(prefix="marginsite-test-") as directory:
             scratch = Path(directory)
-            with _redis(scratch) as redis_url:
+            with redis_server(scratch) as redis_url:
                 total = _run_all(_runs(redis_url), arguments, scratch)
     except StartError as exc:
         say(str(exc))
@@ -99,7 +100,7 @@ def _runs(redis_url: str | None) -> list[Run]:
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser:
         common["TEST_BROWSER"] = browser
-    postgresql = _postgresql_url()
+    postgresql = postgresql_url()
     plain = "not browser and not postgresql" if postgresql else "not browser"
     runs = [
         Run("SQLite", plain, {**common, "DATABASE_URL": ""}),
@@ -160,7 +161,7 @@ def _read(report: Path) -> Tally:
     return tally
 
 
-def _postgresql_url() -> str | None:
+def postgresql_url() -> str | None:
     """A server that lets us in: the named one, else one of this machine that asks no password."""
     named = os.environ.get("TEST_DATABASE_URL")
     if named:
@@ -184,7 +185,7 @@ def _listens(host: str, port: int) -> bool:
 
 
 @contextlib.contextmanager
-def _redis(scratch: Path) -> Iterator[str | None]:
+def redis_server(scratch: Path) -> Iterator[str | None]:
     """The named Redis, else a Valkey of the tests' own, else none."""
     named = os.environ.get("TEST_REDIS_URL")
     if named or broker.missing_wheel():

@@ -27,6 +27,8 @@ def decide(instruction: Instruction, view: View) -> None:
             instruction, view, reason="double" if double else "several",
             sentence="Several new records fit it. Only you can say which one is it.",
         )  # fmt: skip
+        if double:  # it was sent once, so not all of them can be ours
+            _withdraw_exclusive(instruction.account, view.found.equal)
     elif view.venue_now >= instruction.signed_at + view.bounds.horizon:
         _decide_after_horizon(instruction, view, verdict)
 

@@ -35,6 +35,8 @@ def list_since(client: Client, *, symbol: str, kind: str, since: datetime) -> Ev
     ask = client.borrow_records if kind == Kind.BORROW else client.repay_records
     page: Listing = ask(symbol, size=PAGE)
     records, _ = distinct(page)
+    if any(record.symbol != symbol for record in records):
+        return Evidence(tuple(records), False, page.exchange_at, "rows of another pair")
     if is_whole(page, since=since):
         how = "the whole list" if page.is_short else "the list back to before the signing"
         return Evidence(tuple(records), True, page.exchange_at, how)
@@ -54,6 +56,7 @@ def _windowed(
     window = ask(symbol, start=since - PAD, end=max(newest, since) + timedelta(days=1), size=PAGE)
     records, consistent = distinct(window)
     complete = filters_work and consistent and window.is_short and not window.refused
+    complete &= all(record.symbol == symbol for record in records)
     everything = {record.record_id: record for record in [*seen, *records]}
     how = "a short window, with a known record as control"
     return Evidence(tuple(everything.values()), complete, window.exchange_at, how)

@@ -54,7 +54,7 @@ def see(
     record_store.store(account=instruction.account, kind=instruction.kind, rows=rows, now=now)
     found = search(_as_first_told(instruction, evidence.records), sought, bounds)
     if instruction.state == State.CONFIRMED:
-        found = _before_the_answer(instruction, found)
+        found = _before_the_answer(instruction, found, bounds)
     venue_now = evidence.venue_now or client.server_time().at
     return View(evidence, found, venue_now, now, bounds, is_probed)
 
@@ -105,10 +105,14 @@ def unbound_amounts(instruction: Instruction) -> Collection[Decimal]:
     return list(happened.values_list("amount", flat=True))
 
 
-def _before_the_answer(instruction: Instruction, found: Found) -> Found:
-    """What was confirmed had happened by then, so later equal records are somebody else's."""
+def _before_the_answer(instruction: Instruction, found: Found, bounds: Bounds) -> Found:
+    """What was confirmed had happened by then, so later equal records are somebody else's.
+
+    Our clock may have been set back between signing and answer: the deadline bounds that, too.
+    """
     offset = timedelta(milliseconds=instruction.clock_offset_ms or 0)
-    latest = instruction.settled_at + offset + SLACK
+    answered_at = max(instruction.settled_at + offset, instruction.signed_at + bounds.deadline)
+    latest = answered_at + SLACK
     return Found(tuple(r for r in found.equal if r.at <= latest), found.unexplained)
 
 

@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from loans.models import AccountShare, Instruction, SiteState, State
 from loans.services import instructions, record_store, recovery, tags, transitions
 from loans.services.instructions import NotAllowed, SlotTaken, TooLate
-from tests.factories import make_share
+from tests.factories import make_account, make_share
 from tests.money import Desk
 from tests.paper_fixture import Paper
 
@@ -505,3 +505,32 @@ def test_in_a_shared_account_a_tag_is_offered_and_makes_the_match_certain(desk: 
     assert tags.offer(**asked | {"kind": "repay"}) == Decimal("19.99999999")
     assert tags.offer(**asked | {"highest": Decimal(20)}) is None
     assert tags.offer(**asked | {"amount": tagged}) is None
+
+
+def test_a_clock_set_back_while_sending_is_no_incident(desk: Desk) -> None:
+    def set_back(step: str) -> None:
+        if step == "signed":
+            desk.ahead -= timedelta(minutes=10)
+
+    borrow = desk.send(desk.place("20"), on_step=set_back)
+    desk.ahead += timedelta(minutes=10)
+
+    desk.look(borrow)
+
+    assert borrow.borrow_record.principal == 20
+    assert borrow.contradicted_at is None
+
+
+def test_two_equal_records_after_one_request_end_the_exclusive_use(desk: Desk) -> None:
+    desk.paper.fault("execute_then_drop", kind="borrow")
+    borrow = desk.send(desk.place("20"))
+    other = make_account(owner=desk.owner, mode="shared")
+    ours, desk.account = desk.account, other
+    desk.send(desk.place("20"))
+    desk.account = ours
+
+    desk.look(borrow)
+
+    assert (borrow.state, borrow.reason) == (State.NEEDS_HUMAN, "double")
+    ours.refresh_from_db()
+    assert ours.mode == "shared"

@@ -1,0 +1,21 @@
+"""Samples of the proofs whose subject is not the database."""
+
+import pytest
+
+from tests.proofs.asking import prove
+
+
+def test_any_answer_ends_in_a_state_of_the_table() -> None:
+    figures = prove("fuzz")
+
+    assert figures["answers"] == 2_000
+    assert set(figures["ended"]) == {"CONFIRMED", "REJECTED", "UNKNOWN"}
+    assert figures["connections above one for each"] == 0
+
+
+@pytest.mark.redis
+def test_no_window_exceeds_the_documented_limit_when_redis_gives_leave() -> None:
+    figures = prove("limiter-redis")
+
+    assert figures["processes"] == 8
+    assert figures["windows above the documented limit"] == 0
