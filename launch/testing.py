@@ -29,6 +29,7 @@ WITHOUT_DATABASE = (
     "tests/contract",
     "tests/model",
     "tests/paper",
+    "tests/proofs/test_report.py",
     "tests/proofs/test_samples_once.py",
     "tests/start",
     "tests/test_architecture.py",

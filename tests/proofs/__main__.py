@@ -25,19 +25,21 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     parser.add_argument("--report", type=Path, default=Path("docs/proofs"), metavar="FOLDER")
     asked = parser.parse_args(arguments)
-    outcomes, missing = [], []
+    outcomes = []
     for proof in PROOFS:
         if asked.only and proof.name not in asked.only:
             continue
         for engine in proof.engines:
             if reason := _obstacle(proof, engine):
-                missing.append(f"{proof.title} on {engine}, because {reason}")
+                print(f"Not run: {proof.title} on {engine}, because {reason}", flush=True)
                 continue
             outcomes.append(_run(proof, engine, seed=asked.seed, is_sample=asked.sample))
-    path = write(asked.report, outcomes, missing=missing)
+            path = write(asked.report, outcomes[-1:])
+    if not outcomes:
+        return 1
     held = all(outcome.holds for outcome in outcomes)
     print(f"{'All hold' if held else 'NOT all hold'}: {path}", flush=True)
-    return 0 if held and outcomes else 1
+    return 0 if held else 1
 
 
 def _obstacle(proof: Proof, engine: str) -> str:

@@ -1,12 +1,15 @@
 """Writes what was proven, when and on what kind of machine: figures, and no name of any host."""
 
+import json
 import os
 import platform
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from tests.proofs.registry import BOTH, PROOFS
 
 
 @dataclass(frozen=True)
@@ -24,25 +27,47 @@ class Outcome:
         return not self.figures["problems"]
 
 
-def write(folder: Path, outcomes: Sequence[Outcome], *, missing: Sequence[str]) -> Path:
-    """One report a day; a later run on the same day takes the place of an earlier one."""
+def write(folder: Path, outcomes: Sequence[Outcome]) -> Path:
+    """One report a day; what is proven again on the same day takes the place of what was there."""
     folder.mkdir(parents=True, exist_ok=True)
     today = datetime.now(UTC).date().isoformat()
-    path = folder / f"{today}.md"
-    path.write_text("\n".join(_lines(today, outcomes, missing)) + "\n", encoding="utf-8")
-    return path
+    figures, report = folder / f"{today}.json", folder / f"{today}.md"
+    told = {(o.title, o.engine): o for o in [*_earlier(figures), *outcomes]}
+    ordered = sorted(told.values(), key=_place)
+    text = json.dumps([asdict(outcome) for outcome in ordered], indent=1)
+    figures.write_text(text + "\n", encoding="utf-8")
+    report.write_text("\n".join(_lines(today, ordered)) + "\n", encoding="utf-8")
+    return report
 
 
-def _lines(today: str, outcomes: Sequence[Outcome], missing: Sequence[str]) -> list[str]:
+def _earlier(figures: Path) -> list[Outcome]:
+    if not figures.exists():
+        return []
+    return [Outcome(**told) for told in json.loads(figures.read_text(encoding="utf-8"))]
+
+
+def _place(outcome: Outcome) -> tuple[int, int]:
+    titles = [proof.title for proof in PROOFS]
+    return titles.index(outcome.title), BOTH.index(outcome.engine)
+
+
+def _lines(today: str, outcomes: Sequence[Outcome]) -> list[str]:
     held = sum(outcome.holds for outcome in outcomes)
     lines = [
         f"# Proofs of {today}",
         "",
         f"{held} of {len(outcomes)} hold. Written by `python3 run.py prove` on {_machine()}.",
-        "Reliability here means: the verdict is true, at most one request, at most one execution,",
-        "the bound record is the exchange's, and each state is the fold of its events.",
+        "A cell of the matrix holds if its verdict is true, at most one request reached the",
+        "exchange, at most one was executed, the bound record is the exchange's own, and the state",
+        "is the fold of the events.",
     ]
-    lines += [f"Not run here: {what}." for what in missing]
+    done = {(outcome.title, outcome.engine) for outcome in outcomes}
+    lines += [
+        f"- Not run: {proof.title} on {engine}."
+        for proof in PROOFS
+        for engine in proof.engines
+        if (proof.title, engine) not in done
+    ]
     for title in dict.fromkeys(outcome.title for outcome in outcomes):
         lines += ["", f"## {title}", *_table([o for o in outcomes if o.title == title])]
     return lines
