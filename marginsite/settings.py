@@ -3,7 +3,6 @@ fails at start.
 """
 
 from decimal import Decimal
-from importlib.util import find_spec
 from pathlib import Path
 
 import environ
@@ -228,10 +227,12 @@ USE_I18N = False
 USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
-# The chart library's files lie in its wheel. The package is found, never imported: its notebook
-# widget wants numpy.
-UPLOT_FILES = Path(find_spec("uplot").submodule_search_locations[0]) / "static"
-STATICFILES_DIRS = [BASE_DIR / "static", ("uplot", UPLOT_FILES)]
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.FileSystemFinder",
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+    "marginsite.static_files.ChartFiles",
+]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"},

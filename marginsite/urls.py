@@ -4,11 +4,22 @@
 
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.templatetags.static import static
 from django.urls import include, path
 
 admin.site.login = secure_admin_login(admin.site.login)
 
+
+@login_not_required
+def favicon(request: HttpRequest) -> HttpResponse:
+    """The icon, for what asks for it without reading a page: the admin, a file, old browsers."""
+    return HttpResponse(status=302, headers={"Location": static("img/mark.svg")})
+
+
 urlpatterns = [
+    path("favicon.ico", favicon),
     path("", include("loans.urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
