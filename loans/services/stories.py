@@ -20,6 +20,8 @@ from loans.models import (
 from loans.services import refusals
 from loans.services.words import figure_of
 
+QUICK_LOOKS = 6  # after these a record is looked for once a minute, and later more seldom
+
 
 @dataclass(frozen=True, kw_only=True)
 class Story:
@@ -114,13 +116,27 @@ def _sending(instruction: Instruction, facts: Facts) -> Story:
 
 def _confirmed(instruction: Instruction, facts: Facts) -> Story:
     done = "lent" if instruction.kind == Kind.BORROW else "took"
-    paragraphs = [f"The exchange {done} {figure_of(instruction)} and gave the id of its answer."]
-    paragraphs.append(
-        f"Its record is {instruction.record.record_id}."
-        if instruction.record
-        else "Its record is being looked up; the answer and the record may have different ids."
-    )
-    return Story(headline="Confirmed", paragraphs=tuple(paragraphs), tone="ok")
+    told = f"The exchange {done} {figure_of(instruction)} and gave the id of its answer."
+    paragraphs = (told, _record_words(instruction))
+    return Story(headline="Confirmed", paragraphs=paragraphs, tone="ok")
+
+
+def _is_looked_up(instruction: Instruction) -> bool:
+    return instruction.record is None and instruction.look_at is not None
+
+
+def _record_words(instruction: Instruction) -> str:
+    """Where its record is; a confirmation stands without one."""
+    if instruction.record:
+        return f"Its record is {instruction.record.record_id}."
+    if _is_looked_up(instruction):
+        return "Its record is being looked up; the answer and the record may have different ids."
+    if instruction.contradicted_at is not None:
+        return (
+            "The exchange's complete list does not show it, though. Look at the exchange's own "
+            "pages; an administrator has been told."
+        )
+    return "More than one record fits it, so none is taken for its own."
 
 
 def _rejected(instruction: Instruction, facts: Facts) -> Story:
@@ -297,7 +313,12 @@ _TELLERS: dict[State, Callable[[Instruction, Facts], Story]] = {
 
 
 def polling_seconds(instruction: Instruction) -> int | None:
-    """How often its page asks again: often while it moves, seldom later, None once it rests."""
+    """How often its page asks again: often while it moves, seldom later, None once it rests.
+
+    What is confirmed rests once its record is found, which takes seconds, or is given up.
+    """
+    if instruction.state == State.CONFIRMED and _is_looked_up(instruction):
+        return 2 if instruction.looks < QUICK_LOOKS else 30
     if instruction.is_final:
         return None
     moving = instruction.state in (*BEFORE_SENDING, State.SENDING)

@@ -4,7 +4,7 @@ Reads the database; the two things a person can do here, cancelling and deciding
 services. Nothing here asks the exchange.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 from zlib import crc32
@@ -35,6 +35,7 @@ from loans.services.instruction_lists import GROUPS, Filters
 from loans.views.trade_pages import band_of, page_url, see_other
 
 STORY = "instruction-story"
+LEFT_PERIOD, LEFT_WAIT = 5, timedelta(minutes=10)
 AGAIN = frozenset(
     {
         State.NOT_SENT,
@@ -133,7 +134,7 @@ def _context(
     )
     story = stories.tell(found, facts)
     events = found.events.select_related("by").order_by("sequence")
-    may_act = _may_act(request, found)
+    may_act, left = _may_act(request, found), _left(found)
     return {
         "instruction": found,
         "sentence": words.sentence_of(found),
@@ -147,9 +148,8 @@ def _context(
         "decision": decision or _decision_form(found, may_act),
         "again_url": _again_url(found) if may_act and found.state in AGAIN else "",
         "repay_all_is_better": found.code == 51006,
-        "left": _left(found),
-        "polls": stories.polling_seconds(found),
-        "can_reload": found.state == State.CONFIRMED and found.record is None,
+        "left": left,
+        "polls": stories.polling_seconds(found) or _polls_for(left, found, now),
         "mark": _mark(found, now),
         "venue_band": band_of(found.account.venue),
         "now": now,
@@ -171,8 +171,9 @@ def _worker(found: Instruction, now: datetime) -> str:
 def _mark(found: Instruction, now: datetime) -> str:
     """Changes whenever the page has something new to say."""
     record = found.record.pk if found.record else 0
-    worker = crc32(_worker(found, now).encode())
-    return f"{found.state}-{found.events.count()}-{found.looks}-{record}-{worker}"
+    rests = found.look_at is None
+    words = crc32(f"{_worker(found, now)}{_left(found)}".encode())
+    return f"{found.state}-{found.events.count()}-{found.looks}-{record}-{rests}-{words}"
 
 
 def _event(event: InstructionEvent) -> dict[str, object]:
@@ -219,6 +220,12 @@ def _left(found: Instruction) -> dict[str, object] | None:
     debt = debts.of_slot(account=found.account, symbol=found.symbol, currency=found.currency)
     is_newer = debt.as_of is not None and debt.as_of > found.settled_at
     return {"debt": debt, "is_newer": is_newer}
+
+
+def _polls_for(left: dict[str, object] | None, found: Instruction, now: datetime) -> int | None:
+    """Whether to ask again for the figures from after a repayment, which come within minutes."""
+    is_awaited = left is not None and not left["is_newer"]
+    return LEFT_PERIOD if is_awaited and now - found.settled_at < LEFT_WAIT else None
 
 
 # --- What a person can do ----------------------------------------------------------------------

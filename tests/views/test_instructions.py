@@ -66,6 +66,44 @@ def test_an_open_state_is_asked_for_again_and_reloads_without_script(
     assert f'href="{url(instruction)}"' in page
 
 
+def test_a_confirmed_one_is_asked_for_until_its_record_is_found(desk: Desk) -> None:
+    confirmed = one(desk, State.CONFIRMED, look_at=desk.now + timedelta(seconds=2))
+    page = page_of(desk, confirmed)
+    asked = re.search(r'hx-get="([^"]+)"', page).group(1)
+
+    record = factories.make_borrow(account=desk.account, at=desk.now)
+    Instruction.objects.update(look_at=None, borrow_record=record)
+    found = text_of(desk.client.get(asked, headers=FRAGMENT))
+
+    assert 'hx-trigger="every 2s"' in page
+    assert "Its record is being looked up" in page
+    assert f'href="/loans/{record.uuid}/"' in found
+    assert "hx-trigger" not in found
+
+
+def test_a_record_that_was_given_up_is_not_said_to_be_looked_up(desk: Desk) -> None:
+    page = page_of(desk, one(desk, State.CONFIRMED, contradicted_at=desk.now))
+
+    assert "complete list does not show it" in page
+    assert "being looked up" not in page
+
+
+def test_what_is_left_after_repaying_all_comes_without_a_reload(desk: Desk) -> None:
+    MarginSide.objects.update(as_of=desk.now - timedelta(seconds=30))
+    repaid = {"kind": Kind.REPAY, "repay_all": True, "settled_at": desk.now}
+    page = page_of(desk, one(desk, State.EXECUTED, **repaid))
+    asked = re.search(r'hx-get="([^"]+)"', page).group(1)
+
+    MarginSide.objects.update(
+        as_of=desk.now + timedelta(seconds=1), borrow_unpaid=0, interest_unpaid=0
+    )
+    later = text_of(desk.client.get(asked, headers=FRAGMENT))
+
+    assert "is read with the next account figures" in page
+    assert "Nothing is left" in later
+    assert "hx-trigger" not in later
+
+
 def test_nothing_is_sent_while_nothing_has_changed(desk: Desk) -> None:
     instruction = one(desk, State.NEEDS_HUMAN)
     asked = re.search(r'hx-get="([^"]+)"', page_of(desk, instruction)).group(1)
