@@ -16,7 +16,7 @@ from loans import formatting
 from loans.forms.trade import Choice, TradeForm, amount_problem
 from loans.htmx import HtmxHttpRequest, render_page
 from loans.models import Instruction, Kind, State, Venue
-from loans.services import confirmations, obstacles, quotes, words
+from loans.services import confirmations, obstacles, quotes, tags, words
 from loans.services.confirmations import Confirmation
 from loans.services.quotes import Preview, Quote
 
@@ -186,7 +186,9 @@ def confirm_page(
         "now": now,
         "token": token or _new_token(request, asked, now),
         "again": _again(asked),
+        "tagged": _tagged(asked, now),
         "back_url": page_url(quote.kind, **_again(asked)),
+        "page_url": page_url(quote.kind),
         "confirm_url": reverse(f"loans:confirm_{quote.kind}"),
         "venue_band": band_of(quote.account.venue),
         "risk_level": RISK_LEVELS.get(quote.margin.risk_level, "") if quote.margin else "",
@@ -204,6 +206,23 @@ def _again(asked: Asked) -> dict[str, str]:
     if asked.repay_all:
         return fields | {"repay_all": "1"}
     return fields | {"amount": formatting.plain(asked.amount)}
+
+
+def _tagged(asked: Asked, now: datetime) -> dict[str, str] | None:
+    """The fields that ask for an amount which tells this one from others' on the same account."""
+    quote = asked.quote
+    if asked.repay_all:
+        return None
+    amount = tags.offer(
+        account=quote.account,
+        kind=quote.kind,
+        symbol=quote.market.symbol,
+        currency=quote.currency,
+        amount=asked.amount,
+        highest=quote.most,
+        now=now,
+    )
+    return _again(asked) | {"amount": formatting.plain(amount)} if amount else None
 
 
 def _new_token(request: HtmxHttpRequest, asked: Asked, now: datetime) -> str:

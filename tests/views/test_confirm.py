@@ -1,5 +1,7 @@
 """The confirmation: one token places one instruction, and only exactly what was shown."""
 
+import re
+
 import pytest
 
 from loans.models import Account, AccountShare, Instruction, Kind, State, Terms
@@ -300,3 +302,47 @@ def test_the_hidden_fields_beside_the_token_place_nothing_of_their_own(desk: Des
 
     placed = Instruction.objects.get()
     assert (format(placed.amount, "f"), placed.currency) == ("20.00000000", "USDT")
+
+
+FIELD = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)">')
+
+
+def offered(page: str) -> dict[str, str]:
+    """The fields of the form that offers an amount tag."""
+    form = next(form for form in page.split("<form")[1:] if "Others use this account too" in form)
+    fields = dict(FIELD.findall(form))
+    assert fields.pop("csrfmiddlewaretoken")
+    return fields
+
+
+@pytest.mark.parametrize(
+    ("path", "typed", "tagged"),
+    [("/borrow/", "20", "20.00000001"), ("/repay/", "15", "14.99999999")],
+)
+def test_where_others_use_the_account_an_amount_of_ones_own_is_offered_and_shown_anew(
+    desk: Desk, path: str, typed: str, tagged: str
+) -> None:
+    Account.objects.update(mode=Account.Mode.SHARED)
+
+    page = text_of(desk.client.post(path, desk.fields(amount=typed)))
+    fields = offered(page)
+    anew = desk.client.post(path, fields)
+
+    assert f'Send <strong class="num">{tagged}</strong> instead of' in page
+    assert fields == desk.fields(amount=tagged)
+    assert f"{tagged} USDT on BTC_USDT" in text_of(anew)
+    assert "Others use this account too" not in text_of(anew)
+    assert token_of(anew)
+    assert not Instruction.objects.exists()
+
+
+def test_no_tag_is_offered_where_nobody_else_uses_the_account(desk: Desk) -> None:
+    assert "Others use this account" not in text_of(desk.client.post("/borrow/", desk.fields()))
+
+
+def test_repaying_everything_needs_no_tag(desk: Desk) -> None:
+    Account.objects.update(mode=Account.Mode.SHARED)
+
+    page = desk.client.post("/repay/", desk.fields(amount="") | {"repay_all": "1"})
+
+    assert "Others use this account" not in text_of(page)
