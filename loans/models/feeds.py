@@ -45,6 +45,13 @@ class Feed(models.Model):
     def __str__(self) -> str:
         return f"{self.get_name_display()} of {self.account or self.get_venue_display()}"
 
+    @property
+    def words(self) -> str:
+        """What is read, for people: a venue's pairs give rates, a key's give its own limits."""
+        if self.account_id and self.name == self.Name.PAIRS:
+            return "What the key may borrow"
+        return self.get_name_display()
+
     def is_stale(self, now: datetime) -> bool:
         """Older than twice its period, or never succeeded."""
         if self.last_success_at is None:
