@@ -69,7 +69,7 @@ def percent(fraction: Decimal | None, *, places: int = PERCENT_PLACES) -> SafeSt
     if fraction is None:
         return UNKNOWN
     text = percent_text(fraction, places=places).removesuffix(" %")
-    return _number(text, format_html('<span class="cur">{}</span>', "%"))
+    return _number(text, SafeString('<span class="cur pct">%</span>'))
 
 
 def change(fraction: Decimal | None, *, places: int = 1) -> SafeString:

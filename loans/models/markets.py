@@ -128,6 +128,11 @@ class MarginAccount(models.Model):
         """The exchange says 999 where nothing is owed."""
         return self.risk_rate is not None and self.risk_rate < NO_DEBT_RISK_RATE
 
+    @property
+    def is_beyond_liquidation(self) -> bool:
+        """The exchange gives a price of nothing or less where no price leads to liquidation."""
+        return self.liquidate_price is not None and self.liquidate_price <= 0
+
 
 class MarginSide(models.Model):
     """One currency of a margin account: what is owed and what is there, as the exchange says."""

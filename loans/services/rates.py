@@ -234,8 +234,17 @@ def tracks(markets: Collection[int], *, since: datetime) -> dict[SideKey, Track]
     return found
 
 
+def watched_since(found: Mapping[SideKey, Track], *, now: datetime) -> datetime | None:
+    """Since when these rates are known at all, if that is less than a day; else None."""
+    first = min((track[0][0] for track in found.values() if track), default=None)
+    return first if first and now - first < DAY else None
+
+
 def samples(track: Track, *, since: datetime, now: datetime, count: int) -> list[Decimal]:
-    """The rate at `count` evenly spaced instants up to now; fewer where it is not known."""
+    """The rate at `count` evenly spaced instants from when it is first known up to now."""
+    if not track:
+        return []
+    since = max(since, track[0][0])
     step = (now - since) / (count - 1)
     values, place = [], 0
     for index in range(count):

@@ -93,6 +93,12 @@ def plain(value: Decimal) -> str:
     return formatting.plain(value)
 
 
+@register.filter
+def grouped(value: Decimal) -> str:
+    """As `plain`, with its thousands apart: a limit or a price within a sentence."""
+    return formatting.grouped(value)
+
+
 @register.simple_tag(takes_context=True)
 def age(
     context: Context, at: datetime | None, period: int = 60, source: str = "", problem: str = ""
@@ -142,6 +148,37 @@ def sort_head(
     Reads `sort` from the query (`field` or `-field`), drops `after`, keeps the rest. With
     `fragment` only that part of the page is fetched.
     """
+    link, direction = _sort_link(context, field, label, fragment)
+    return _head(link, direction, numeric)
+
+
+@register.simple_tag(takes_context=True)
+def sort_heads(
+    context: Context, upper: str, label: str, lower: str, second: str, fragment: str = ""
+) -> SafeString:
+    """The head of a column with two figures in a cell, one above the other; both sort."""
+    links = [
+        _sort_link(context, field, words, fragment)
+        for field, words in ((upper, label), (lower, second))
+    ]
+    (first, direction), (other, other_direction) = links
+    both = format_html('<span class="heads">{}{}</span>', first, other)
+    return _head(both, direction or other_direction, numeric=True)
+
+
+def _head(inner: SafeString, direction: str | None, numeric: bool) -> SafeString:
+    return format_html(
+        '<th scope="col"{}{}>{}</th>',
+        SafeString(' class="n"') if numeric else "",
+        format_html(' aria-sort="{}"', direction) if direction else "",
+        inner,
+    )
+
+
+def _sort_link(
+    context: Context, field: str, label: str, fragment: str
+) -> tuple[SafeString, str | None]:
+    """The link that sorts by a field, and how the list is sorted by it now."""
     request = context["request"]
     current = context.get("sort", request.GET.get("sort", ""))
     href = _query(request.GET, sort=f"-{field}" if current == field else field, after=None)
@@ -152,14 +189,14 @@ def sort_head(
         href,
         fragment,
     )
-    return format_html(
-        '<th scope="col"{}{}><a href="{}"{}>{}</a></th>',
-        SafeString(' class="n"') if numeric else "",
-        format_html(' aria-sort="{}"', direction) if direction else "",
+    link = format_html(
+        '<a href="{}"{}{}>{}</a>',
         href,
+        SafeString(' class="by"') if direction else "",
         swap if fragment else "",
         label,
     )
+    return link, direction
 
 
 @register.simple_tag(takes_context=True)

@@ -167,16 +167,25 @@ def risk_chip(margin: MarginAccount | None, *, now: datetime) -> SafeString:
         format_html(' <span title="Risk rate">{}</span>', plain_figure(margin.risk_rate)),
     ]
     if margin.liquidate_price is not None:
-        at_rate = margin.liquidate_rate
-        parts.append(
-            format_html(
-                '<br class="wide-only"> '
-                '<span class="caption num" title="{}">liquidation at {}</span>',
-                f"when the risk rate falls to {formatting.plain(at_rate)}" if at_rate else "",
-                formatting.grouped(margin.liquidate_price),
-            )
-        )
+        parts.append(_liquidation(margin))
     return format_html_join("", "{}", ((part,) for part in parts))
+
+
+def _liquidation(margin: MarginAccount) -> SafeString:
+    """The price as given; one below nothing is the exchange's way to say that none is reached."""
+    price = formatting.grouped(margin.liquidate_price)
+    at_rate = margin.liquidate_rate
+    when = f"when the risk rate falls to {formatting.plain(at_rate)}" if at_rate else ""
+    where = format_html(
+        '<br class="wide-only"> <span class="caption num" title="{}">liquidation at {}</span>',
+        when,
+        price.replace("-", "−"),
+    )
+    if not margin.is_beyond_liquidation:
+        return where
+    return where + SafeString(
+        ',<br class="wide-only"> <span class="caption">which no price reaches</span>'
+    )
 
 
 def plain_figure(value: Decimal | None) -> SafeString:

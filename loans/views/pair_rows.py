@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from loans import formatting, interest
-from loans.models import AccountTerms, BorrowRecord, MarginSide, Market, Side, Terms
+from loans.models import AccountTerms, BorrowRecord, MarginAccount, MarginSide, Market, Side, Terms
 from loans.services.pair import Change, terms_of
 from loans.services.rates import Track, samples
 from loans.views.rates_rows import Viewpoint
@@ -126,8 +127,17 @@ def _debt_row(side: MarginSide, market: Market) -> DebtRow:
         principal=formatting.amount(side.borrow_unpaid, side.currency),
         interest=formatting.amount(side.interest_unpaid, side.currency),
         risk_rate=formatting.plain(margin.risk_rate) if margin.risk_rate is not None else "–",
-        liquidate_price=formatting.amount(margin.liquidate_price, market.quote, places=0),
+        liquidate_price=_liquidation(margin, market),
         as_of=side.as_of,
+    )
+
+
+def _liquidation(margin: MarginAccount, market: Market) -> SafeString:
+    given = formatting.amount(margin.liquidate_price, market.quote, places=0)
+    if not margin.is_beyond_liquidation:
+        return given
+    return format_html(
+        '{}<span class="sub">as the exchange gives it; no price reaches it</span>', given
     )
 
 
@@ -170,8 +180,10 @@ def chart(
 ) -> dict[str, object]:
     """Everything the chart draws; numbers as text, so that none is rounded on the way.
 
-    `still` is the same as a picture that needs no script.
+    It begins where the first rate is known. `still` is the same as a picture that needs no script.
     """
+    known = min((track[0][0] for track in tracks.values() if track), default=now)
+    first = max(since, min(known, now - timedelta(minutes=1)))
     lines = [
         {
             "name": f"{market.currency_of(side)} ({side})",
@@ -182,11 +194,12 @@ def chart(
     ]
     return {
         "data": {
-            "from": _seconds(since),
+            "from": _seconds(first),
             "to": _seconds(now),
             "lines": lines,
-            "marks": [[_seconds(mark.at), _mark_words(mark)] for mark in marks],
+            "marks": [[_seconds(mark.at), _mark_words(mark)] for mark in marks if mark.at >= first],
         },
+        "known_since": known if known > since else None,
         "stills": [
             (market.currency_of(side), _still(market.currency_of(side), track, since, now))
             for side, track in tracks.items()

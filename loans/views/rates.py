@@ -89,6 +89,7 @@ def _by_pair(query: RatesQuery, found: list[Offer], *, now: datetime) -> dict[st
         "after": after,
         "next_rows": min(query.rows + ROWS, MAX_ROWS) if query.rows < MAX_ROWS else None,
         "feed": seen.feed,
+        "watched": offers_of.watched_since(seen.tracks, now=now),
     }
 
 
@@ -101,6 +102,7 @@ def _by_currency(query: RatesQuery, found: list[Offer], *, now: datetime) -> dic
         "count": len(groups),
         "next_rows": query.rows + ROWS if query.rows < min(len(groups), MAX_ROWS) else None,
         "feed": seen.feed,
+        "watched": offers_of.watched_since(seen.tracks, now=now),
     }
 
 

@@ -24,6 +24,9 @@ from loans.services.rates import (
 
 SPARK_SPAN = timedelta(days=7)
 SPARK_POINTS = 29
+NO_DAY_YET = SafeString(
+    '<span class="unknown" title="The rate of 24 hours ago is not known">–</span>'
+)
 SIDE_WORDS = {"base": "base", "quote": "quote"}
 
 
@@ -100,7 +103,7 @@ def rate_row(offer: Offer, seen: Viewpoint) -> RateRow:
         apr=formatting.percent(interest.apr(daily), places=2),
         apy=formatting.percent(interest.apy(daily), places=2),
         cost=formatting.amount(interest.cost(seen.amount, daily, hours=seen.hours)),
-        change=formatting.change(day_change(daily, rate_in(track, seen.now - DAY))),
+        change=_change(daily, track, seen),
         spark=spark(offer.currency, track, seen),
         borrowable=formatting.amount(offer.borrowable),
         minimum=formatting.digits(offer.min_borrow, places=0),
@@ -124,15 +127,25 @@ def pair_href(symbol: str, seen: Viewpoint) -> str:
     return f"{reverse('loans:rate', args=[symbol])}?{query}"
 
 
+def _change(daily: Decimal, track: Track, seen: Viewpoint) -> SafeString:
+    ago = rate_in(track, seen.now - DAY)
+    return NO_DAY_YET if ago is None else formatting.change(day_change(daily, ago))
+
+
 def spark(currency: str, track: Track, seen: Viewpoint) -> SafeString:
     """How the rate went over the last seven days."""
     values = samples(track, since=seen.now - SPARK_SPAN, now=seen.now, count=SPARK_POINTS)
     if len(values) < 2:
         return formatting.sparkline([], label="")
     low, high = formatting.percent_text(min(values)), formatting.percent_text(max(values))
-    return formatting.sparkline(
-        values, label=f"{currency} a day over seven days: from {low} to {high}"
-    )
+    known = seen.now - track[0][0]
+    span = "seven days" if known >= SPARK_SPAN else _known_words(known)
+    return formatting.sparkline(values, label=f"{currency} a day over {span}: from {low} to {high}")
+
+
+def _known_words(known: timedelta) -> str:
+    words = formatting.duration_words(known // timedelta(seconds=1))
+    return "the moment since it is known" if words == "now" else f"the {words} it is known"
 
 
 def _leverage(value: Decimal | None) -> str:

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils.html import strip_tags
 
-from loans.models import Account, AccountShare, BorrowRecord, Market, State
+from loans.models import Account, AccountShare, BorrowRecord, MarginAccount, Market, State
 from tests import factories
 from tests.factories import HOUR, NOW
 
@@ -109,6 +109,17 @@ def test_the_fragment_is_the_table_alone(client: Client, desk: Account, market: 
 
     assert answer.text.strip().startswith('<div id="loan-table"')
     assert 'hx-trigger="every' in answer.text
+
+
+def test_a_liquidation_price_that_no_price_reaches_is_said_in_words(
+    client: Client, desk: Account, market: Market
+) -> None:
+    indebt(desk, market)
+    MarginAccount.objects.update(liquidate_price="-330837.57668112")
+
+    text = strip_tags(client.get("/loans/").text)
+
+    assert "liquidation at −330,837.57668112, which no price reaches" in text
 
 
 def test_a_debt_shows_both_figures_rates_risk_and_the_ways_on(

@@ -391,3 +391,37 @@ def test_the_pages_need_a_person_and_only_answer_reads(
     assert client.get(address).headers["Location"].startswith("/accounts/login/")
     client.force_login(owner)
     assert client.post(address).status_code == 405
+
+
+def test_a_new_site_says_since_when_rates_are_watched(trader: Client) -> None:
+    pair = offer("BTC_USDT")
+    make_rate_change(market=pair, at=timezone.now() - timedelta(minutes=5), daily_rate="0.0005")
+
+    young = html(trader, "/rates/")
+    make_rate_change(market=pair, at=timezone.now() - timedelta(days=2), daily_rate="0.0004")
+    old = html(trader, "/rates/")
+
+    assert "What is shown is watched since" in young
+    assert 'class="spark"' in young
+    assert "watched since" not in old
+
+
+def test_a_chart_begins_where_the_first_rate_is_known(trader: Client) -> None:
+    at = timezone.now() - timedelta(hours=2)
+    make_rate_change(market=offer("BTC_USDT"), at=at, daily_rate="0.0005")
+
+    answer = trader.get("/rates/BTC_USDT/?span=30d")
+
+    assert answer.context["chart"]["data"]["from"] == int(at.timestamp())
+    assert "Known since" in answer.text
+
+
+@pytest.mark.parametrize("field", ["daily", "hourly", "apr", "apy", "min", "max", "leverage"])
+def test_every_figure_of_the_table_has_its_head_to_sort_by(trader: Client, field: str) -> None:
+    offer("BTC_USDT")
+
+    page = html(trader, f"/rates/?sort=-{field}")
+
+    sorted_head = re.search(r'<th [^>]*aria-sort="descending">(.*?)</th>', page).group(1)
+    assert re.search(rf'class="by" id="sort-{field}"', sorted_head)
+    assert sorted_head.count('class="by"') == 1
