@@ -1,4 +1,6 @@
-"""What every answer carries, who asks and from where, and in which zone times are shown."""
+"""What every answer carries, what is too much to ask, who asks and from where, and in which zone
+times are shown.
+"""
 
 from collections.abc import Callable
 from ipaddress import ip_address, ip_network
@@ -6,11 +8,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
 from django.utils import timezone
 
 from loans.models import Preference
+from loans.views.who import has_proved_lately, prove_again
 
 POLICY = "; ".join(
     [
@@ -27,6 +31,10 @@ POLICY = "; ".join(
 )
 PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
+MOST_FIELDS = 50
+PEOPLE = ("/admin/auth/", "/admin/mfa/")
+TYPED_INTO = ("/add/", "/password/")  # asked before anything is typed, not after
+
 Handler = Callable[[HttpRequest], HttpResponse]
 
 
@@ -39,7 +47,9 @@ def security_headers(get_response: Handler) -> Handler:
         response = get_response(request)
         response.headers.setdefault("Content-Security-Policy", POLICY)
         response.headers.setdefault("Permissions-Policy", PERMISSIONS)
-        if not request.path.startswith(f"/{settings.STATIC_URL.strip('/')}/"):
+        response.headers.setdefault("X-Frame-Options", settings.X_FRAME_OPTIONS)
+        is_file = request.path.startswith(f"/{settings.STATIC_URL.strip('/')}/")
+        if not is_file or response.status_code >= 400:
             response.headers.setdefault("Cache-Control", "no-store")
         return response
 
@@ -61,6 +71,43 @@ def client_address(get_response: Handler) -> Handler:
         hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
         while hops and hops[-1] and is_trusted(request.META.get("REMOTE_ADDR", "")):
             request.META["REMOTE_ADDR"] = hops.pop()
+        return get_response(request)
+
+    return middleware
+
+
+def modest_requests(get_response: Handler) -> Handler:
+    """Refuse with 400 what no page of ours sends: a large body, many fields, a null character
+    (which PostgreSQL cannot hold). The admin's lists of rights may have many fields.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if not length.isdecimal() or int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            raise SuspiciousOperation("the body is too large")
+        texts = [request.path]
+        for fields in (request.GET, request.POST):
+            found = [text for _, several in fields.lists() for text in several]
+            if len(found) > MOST_FIELDS and not request.path.startswith("/admin/"):
+                raise SuspiciousOperation("too many fields")
+            texts += [*fields, *found]
+        if any("\0" in text for text in texts):
+            raise SuspiciousOperation("a null character")
+        return get_response(request)
+
+    return middleware
+
+
+def proof_for_people(get_response: Handler) -> Handler:
+    """Whoever changes people, their rights or their second factors in the admin has shown a
+    password lately, as for every other loosening; what is posted without is not kept.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        changes = request.method not in ("GET", "HEAD") or request.path.endswith(TYPED_INTO)
+        is_staff = request.path.startswith(PEOPLE) and request.user.is_staff
+        if is_staff and changes and not has_proved_lately(request):
+            return prove_again(request, then=request.path)
         return get_response(request)
 
     return middleware

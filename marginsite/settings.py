@@ -93,6 +93,7 @@ MIDDLEWARE = [
     "marginsite.middleware.security_headers",
     "marginsite.middleware.client_address",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "marginsite.middleware.modest_requests",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -103,8 +104,12 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "marginsite.middleware.LoginRequired",
+    "marginsite.middleware.proof_for_people",
     "marginsite.middleware.local_time",
 ]
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024
+DEFAULT_EXCEPTION_REPORTER_FILTER = "marginsite.error_reports.Discreet"
 
 ROOT_URLCONF = "marginsite.urls"
 WSGI_APPLICATION = "marginsite.wsgi.application"
@@ -203,6 +208,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "OPTIONS": {"min_length": 12},
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "loans:overview"

@@ -25,6 +25,7 @@ from tests.factories import (
     make_share,
     make_terms,
 )
+from tests.views.people import sign_in
 
 SEALED = "ms1:k1:a-sealed-text"
 
@@ -36,10 +37,9 @@ def staff(db: None) -> User:
 
 
 @pytest.fixture
-def browser(staff: User, client: Client) -> Client:
+def browser(staff: User) -> Client:
     """The administrator's browser."""
-    client.force_login(staff)
-    return client
+    return sign_in(staff)
 
 
 @pytest.fixture

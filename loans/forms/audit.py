@@ -5,13 +5,19 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.models import User
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from loans.models import Account
 from loans.services.audit import ACTIONS
 from loans.services.audit_list import Wanted
+from loans.services.filters import EARLIEST_YEAR, LATEST_YEAR
 
+_YEARS = (
+    MinValueValidator(date(EARLIEST_YEAR, 1, 1)),
+    MaxValueValidator(date(LATEST_YEAR, 12, 31)),
+)
 _DATE = forms.DateInput(attrs={"type": "date"})
 
 
@@ -27,7 +33,7 @@ class AuditFilterForm(forms.Form):
     person = forms.ModelChoiceField(
         queryset=User.objects.none(), required=False, empty_label="Everybody"
     )
-    to = forms.DateField(required=False, label="To", widget=_DATE)
+    to = forms.DateField(required=False, label="To", widget=_DATE, validators=_YEARS)
     after = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
 
     field_order = ("account", "action", "person", "from", "to")
@@ -36,7 +42,9 @@ class AuditFilterForm(forms.Form):
         self, *args: Any, accounts: QuerySet[Account], people: QuerySet[User], **kwargs: Any
     ) -> None:
         """Offer only accounts and people whose events the person may see."""
-        self.base_fields["from"] = forms.DateField(required=False, label="From", widget=_DATE)
+        self.base_fields["from"] = forms.DateField(
+            required=False, label="From", widget=_DATE, validators=_YEARS
+        )
         super().__init__(*args, **kwargs)
         self.fields["account"].queryset = accounts
         self.fields["person"].queryset = people

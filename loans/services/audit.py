@@ -27,6 +27,8 @@ GENESIS = "0" * 64
 ACTIONS = {
     "signed_in": "Signed in",
     "sign_in_failed": "Failed to sign in",
+    "password_changed": "Changed a password",
+    "password_reset": "Reset an administrator's password by command",
     "key_added": "Added a key",
     "paper_key_asked": "Asked for a paper key",
     "key_connected": "Key connected",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -91,9 +91,9 @@ def _read_cursor(text: str) -> tuple[datetime, UUID] | None:
     try:
         instant = datetime.fromisoformat(at.replace(" ", "+"))
         key = UUID(pk)
-    except ValueError:
+        return (instant.astimezone(UTC), key) if instant.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return (instant, key) if instant.tzinfo else None
 
 
 def _uuid_text(text: str) -> str:

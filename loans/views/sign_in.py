@@ -22,6 +22,11 @@ class ClosedSignup(DefaultAccountAdapter):
         super().login(request, user)
         _write_down("signed_in", request, user)
 
+    def set_password(self, user: User, password: str) -> None:
+        """Keep it, and write down whose it was: a stranger's change must not go unseen."""
+        super().set_password(user, password)
+        _write_down("password_changed", self.request, user)
+
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         """Write down that somebody failed, without the name: it is where passwords get typed."""
         super().authentication_failed(request, **credentials)

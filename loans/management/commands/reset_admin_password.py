@@ -8,6 +8,9 @@ from argparse import ArgumentParser
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from loans.services import audit
 
 
 class Command(BaseCommand):
@@ -34,5 +37,8 @@ class Command(BaseCommand):
         person.set_password(password)
         person.is_active = True
         person.save(update_fields=["password", "is_active"])
+        audit.record(
+            action="password_reset", actor=None, now=timezone.now(), username=person.username
+        )
         self.stdout.write(f"user      {person.username}\npassword  {password}")
         self.stdout.write("Sessions signed in with the old password have ended.")

@@ -1,0 +1,102 @@
+"""Passwords, sessions, and what an administrator must prove before changing people."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.test import Client
+
+from loans.models import AuditEvent
+from tests.factories import PASSWORD
+from tests.views.people import let_time_pass, sign_in
+
+pytestmark = pytest.mark.django_db
+NEW = "another horse battery"
+
+
+@pytest.fixture
+def chief() -> User:
+    """An administrator."""
+    return User.objects.create_superuser("chief", "chief@example.org", PASSWORD)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/admin/auth/user/{pk}/change/",
+        "/admin/auth/user/{pk}/password/",
+        "/admin/auth/user/add/",
+        "/admin/auth/group/add/",
+        "/admin/mfa/authenticator/1/delete/",
+    ],
+)
+def test_people_are_changed_only_by_an_administrator_who_proved_it_lately(
+    chief: User, owner: User, path: str
+) -> None:
+    browser = sign_in(chief)
+    path = path.format(pk=owner.pk)
+    assert "reauthenticate" not in browser.post(path, {}).get("Location", "")
+    let_time_pass(browser, seconds=601)
+
+    answer = browser.post(path, {"username": "owner", "is_superuser": "on"})
+
+    assert answer.status_code == 303
+    assert answer["Location"].startswith("/accounts/reauthenticate/?next=%2Fadmin%2F")
+    owner.refresh_from_db()
+    assert not owner.is_superuser
+
+
+def test_the_proof_is_asked_before_a_password_is_typed(chief: User, owner: User) -> None:
+    browser = sign_in(chief)
+    let_time_pass(browser, seconds=601)
+
+    assert browser.get(f"/admin/auth/user/{owner.pk}/password/").status_code == 303
+    assert browser.get(f"/admin/auth/user/{owner.pk}/change/").status_code == 200
+
+
+def test_holding_back_never_waits_for_a_proof(chief: User) -> None:
+    browser = sign_in(chief)
+    let_time_pass(browser, seconds=601)
+
+    assert browser.post("/keys/all/stop/")["Location"] == "/keys/"
+
+
+def change(browser: Client, new: str) -> None:
+    fields = {"oldpassword": PASSWORD, "password1": new, "password2": new}
+    browser.post("/accounts/password/change/", fields)
+
+
+@pytest.mark.parametrize("weak", ["short", "password1234", "123456789012", "owner@example"])
+def test_a_weak_password_is_not_taken(owner: User, weak: str) -> None:
+    change(sign_in(owner), weak)
+
+    owner.refresh_from_db()
+    assert owner.check_password(PASSWORD)
+
+
+def test_a_changed_password_ends_the_other_sessions_and_is_written_down(owner: User) -> None:
+    elsewhere, here = sign_in(owner), sign_in(owner)
+
+    change(here, NEW)
+
+    assert here.get("/settings/").status_code == 200
+    assert elsewhere.get("/settings/").status_code == 302
+    event = AuditEvent.objects.get(action="password_changed")
+    assert (event.actor, event.facts) == (owner, {})
+
+
+def test_a_signed_out_or_deactivated_person_has_no_session(owner: User) -> None:
+    browser, other = sign_in(owner), sign_in(owner)
+    cookie = browser.cookies["sessionid"].value
+    browser.post("/accounts/logout/")
+    browser.cookies["sessionid"] = cookie
+    assert browser.get("/settings/").status_code == 302
+
+    User.objects.filter(pk=owner.pk).update(is_active=False)
+    assert other.get("/settings/").status_code == 302
+
+
+def test_a_reset_by_command_is_in_the_audit_trail(chief: User) -> None:
+    call_command("reset_admin_password")
+
+    event = AuditEvent.objects.get(action="password_reset")
+    assert event.facts == {"username": "chief"}
