@@ -76,6 +76,12 @@ def check_venues(app_configs: Sequence[Any] | None, **kwargs: Any) -> Iterable[C
             validate_base_url(getattr(settings, name))
         except ValueError as exc:
             yield Error(f"{name}: {exc}.", hint="Plain http is for loopback.", id="loans.E003")
+    if ".bitmart." in f".{urlsplit(settings.PAPER_BASE_URL).hostname or ''}.":
+        yield Error(
+            "PAPER_BASE_URL names BitMart: what looks like paper would be real money.",
+            hint="Paper is an exchange of ours; leave it unset, or name such a one.",
+            id="loans.E014",
+        )
     host = urlsplit(settings.BITMART_BASE_URL).hostname
     if settings.MONEY_EXPIRY_SECONDS < LIVE_EXPIRY_SECONDS and not is_loopback(host):
         yield Error(

@@ -33,6 +33,7 @@ def test_the_defaults_are_fine() -> None:
         ({"CREDENTIAL_KEYS": "k1:dG9vc2hvcnQ"}, "loans.E001"),
         ({"BITMART_BASE_URL": "http://api.example.org"}, "loans.E003"),
         ({"PAPER_BASE_URL": "ftp://127.0.0.1"}, "loans.E003"),
+        ({"PAPER_BASE_URL": "https://api-cloud.bitmart.com"}, "loans.E014"),
         ({"MONEY_EXPIRY_SECONDS": 59}, "loans.E004"),
         ({"MONEY_PROBED_VENUES": ["elsewhere"]}, "loans.E005"),
         ({"CELERY_BROKER_URL": "rediss://broker.example.org/0"}, "loans.E006"),

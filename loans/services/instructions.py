@@ -137,7 +137,9 @@ def _who_was_first(slot: dict, *, nonce: str, person: Person) -> Instruction:
     raise SlotTaken(rival)
 
 
-def cancel(*, instruction: Instruction, person: Person, now: datetime) -> None:
+def cancel(
+    *, instruction: Instruction, person: Person, now: datetime, address: str | None = None
+) -> None:
     """Take back what has not been claimed yet. Raises TooLate once a worker has it."""
     waiting = (State.AWAITING_APPROVAL, State.QUEUED)
     note = "Cancelled before anything was sent."
@@ -150,6 +152,7 @@ def cancel(*, instruction: Instruction, person: Person, now: datetime) -> None:
         action="instruction_cancelled",
         actor=person,
         account=instruction.account,
+        address=address,
         now=now,
         instruction=str(instruction.pk),
     )
@@ -163,6 +166,7 @@ def decide_by_hand(
     record_id: str | None,
     reason: str,
     now: datetime,
+    address: str | None = None,
 ) -> None:
     """Record a person's verdict on what the site could not decide.
 
@@ -189,6 +193,7 @@ def decide_by_hand(
         action="instruction_settled_by_hand",
         actor=person,
         account=instruction.account,
+        address=address,
         now=now,
         instruction=str(instruction.pk),
         executed=executed,

@@ -236,7 +236,12 @@ def cancel(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
     """Take back an instruction that no worker has taken yet."""
     found = _to_act_on(request, pk)
     try:
-        money.cancel(instruction=found, person=request.user, now=timezone.now())
+        money.cancel(
+            instruction=found,
+            person=request.user,
+            now=timezone.now(),
+            address=request.META.get("REMOTE_ADDR"),
+        )
     except money.TooLate as late:
         messages.warning(request, str(late))
     else:
@@ -290,6 +295,7 @@ def decide(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
                 record_id=form.cleaned_data["record"] or None,
                 reason=form.cleaned_data["reason"],
                 now=now,
+                address=request.META.get("REMOTE_ADDR"),
             )
         except money.TooLate as late:
             messages.warning(request, str(late))

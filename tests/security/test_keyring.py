@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from loans.bitmart.secret import Credentials
-from loans.models import Account, AuditEvent, Instruction
+from loans.models import Account, AuditEvent, Instruction, State
 from loans.services import keys, resealing
 from loans.services.audit import By, verify
 from loans.services.credentials import open_credentials, seal_anew
@@ -140,7 +140,7 @@ def test_after_a_known_loss_only_what_opens_stays_and_the_history_with_it(
 ) -> None:
     kept = sealed_account(owner, NEW_RING, 1)
     lost = sealed_account(owner, OLD_RING, 2)
-    instruction = make_instruction(account=lost, state="confirmed")
+    instruction = make_instruction(account=lost, state=State.CONFIRMED)
 
     assert resealing.forget_lost(keyring=NEW_RING, by=BY) == 1
 
