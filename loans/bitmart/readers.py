@@ -76,7 +76,7 @@ def read_borrow_record(row: Row) -> BorrowRecord:
         record_id=rows.identifier(row, "borrow_id"),
         symbol=rows.symbol(row),
         currency=rows.word(row, "currency"),
-        principal=rows.amount_or_none(row, "borrow_amount") or _NOTHING,
+        principal=_principal(row),
         daily_rate=rows.rate(row, "daily_interest"),
         hourly_rate=rows.rate(row, "hourly_interest"),
         interest=rows.amount_or_none(row, "interest_amount"),
@@ -107,8 +107,6 @@ def read_margin_account(row: Row) -> MarginAccount:
         symbol=rows.symbol(row),
         risk_rate=rows.rate(row, "risk_rate"),
         risk_level=rows.word(row, "risk_level"),
-        buy_enabled=rows.flag(row, "buy_enabled"),
-        sell_enabled=rows.flag(row, "sell_enabled"),
         liquidate_price=rows.number_or_none(row, "liquidate_price"),
         liquidate_rate=rows.rate(row, "liquidate_rate"),
         base=_account_side(rows.nested(row, "base")),
@@ -160,6 +158,11 @@ def _must_be_list(items: object) -> list[object]:
     if not isinstance(items, list):
         raise Malformed("no list of rows in the answer")
     return items
+
+
+def _principal(row: Row) -> Decimal:
+    is_null = rows.field(row, "borrow_amount") is None
+    return _NOTHING if is_null else rows.amount(row, "borrow_amount")
 
 
 def _pair_side(row: Row) -> PairSide:

@@ -12,6 +12,8 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+UNASKED_SIZE = 50  # rows of a page for which no size was asked
+
 
 @dataclass(frozen=True, slots=True)
 class RefusedRow:
@@ -48,8 +50,14 @@ class Listing(Generic[T]):
 
     @property
     def is_short(self) -> bool:
-        """Whether fewer rows came than were asked for: then there are no more within the bounds."""
-        return self.limit is not None and self.received < self.limit
+        """Whether fewer rows came than were asked for: then there are no more within the bounds.
+
+        Exactly as many as come to those who ask for no number may be all, or the number was not
+        heard: that is no short page.
+        """
+        if self.limit is None or self.received == UNASKED_SIZE:
+            return False
+        return self.received < self.limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +137,6 @@ class MarginAccount:
     symbol: str
     risk_rate: Decimal
     risk_level: str
-    buy_enabled: bool
-    sell_enabled: bool
     liquidate_price: Decimal | None
     liquidate_rate: Decimal
     base: AccountSide

@@ -49,8 +49,8 @@ def amount(row: Row, name: str, *, may_be_negative: bool = False) -> Decimal:
 
 
 def amount_or_none(row: Row, name: str) -> Decimal | None:
-    """An amount that the exchange may not know yet; None for null."""
-    return None if field(row, name) is None else amount(row, name)
+    """An amount that the exchange may not know yet; None for null, and where it is left out."""
+    return None if row.get(name) is None else amount(row, name)
 
 
 def rate(row: Row, name: str) -> Decimal:
@@ -62,8 +62,8 @@ def rate(row: Row, name: str) -> Decimal:
 
 
 def number_or_none(row: Row, name: str) -> Decimal | None:
-    """A number of either sign; None for null."""
-    return None if field(row, name) is None else _finite(row, name)
+    """A number of either sign; None for null, and where it is left out."""
+    return None if row.get(name) is None else _finite(row, name)
 
 
 def instant(row: Row, name: str) -> datetime:
@@ -82,8 +82,9 @@ def instant(row: Row, name: str) -> datetime:
 def whole(row: Row, name: str) -> int:
     """A whole number that is not negative, as a JSON number or as its digits."""
     value = field(row, name)
-    if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
-        value = format(value, "f").partition(".")[0] if value.adjusted() < 18 else value
+    # The exponent first: written out, a zero with a huge one is as many digits long.
+    if isinstance(value, Decimal) and value.is_finite() and _has_small_exponent(value):
+        value = int(value) if value == value.to_integral_value() else value
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if isinstance(value, str) and _WHOLE.fullmatch(value):
@@ -104,8 +105,11 @@ def identifier(row: Row, name: str) -> str:
 
 
 def word(row: Row, name: str, *, limit: int = 32) -> str:
-    """A coin or a short label: letters of any script, digits and a few signs."""
+    """A coin or a short label: letters of any script, digits and a few signs; blanks around it
+    are none of it.
+    """
     value = field(row, name)
+    value = value.strip(" ") if isinstance(value, str) else value
     if not isinstance(value, str) or not 1 <= len(value) <= limit:
         raise BadRow(f"{name} is not a text of 1 to {limit} characters")
     if not all(sign.isalnum() or sign in "._$-" for sign in value):
@@ -173,12 +177,15 @@ def _finite(row: Row, name: str) -> Decimal:
     value = _decimal(field(row, name), name)
     if not value.is_finite():
         raise BadRow(f"{name} is not a finite number")
-    _, digits, exponent = value.as_tuple()
-    if abs(int(exponent)) > _EXPONENT_LIMIT or len(digits) > _EXACT.prec:
+    if not _has_small_exponent(value) or len(value.as_tuple().digits) > _EXACT.prec:
         raise BadRow(f"{name} is out of range")
     if value and value.adjusted() >= INTEGER_DIGITS:
         raise BadRow(f"{name} has more than {INTEGER_DIGITS} integer digits")
     return value
+
+
+def _has_small_exponent(value: Decimal) -> bool:
+    return abs(int(value.as_tuple().exponent)) <= _EXPONENT_LIMIT
 
 
 def _decimal(value: object, name: str) -> Decimal:

@@ -8,6 +8,7 @@ import pytest
 from loans.bitmart import readers
 from loans.bitmart.protocol import Malformed, parse_envelope
 from loans.bitmart.responses import Heard, ServerTime
+from loans.bitmart.rows import BadRow
 from tests.bitmart.samples import HEARD, NOW, a_borrow_row, a_repay_row, envelope, fixture
 
 LIVE = fixture("observed_live.json")
@@ -31,9 +32,27 @@ def test_the_captured_margin_account_is_read():
 
     assert (account.risk_rate, account.risk_level) == (Decimal(999), "1")
     assert account.liquidate_price is None
-    assert not account.buy_enabled
     assert account.base.borrow_enabled
     assert account.quote.available == 20
+
+
+def test_what_nobody_needs_of_a_row_may_be_left_out():
+    account = dict(LIVE["account"])
+    for name in ("liquidate_price", "buy_enabled", "sell_enabled"):
+        del account[name]
+    loan = a_borrow_row()
+    del loan["interest_amount"]
+
+    assert readers.read_margin_account(account).liquidate_price is None
+    assert readers.read_borrow_record(loan).interest is None
+
+
+def test_a_loan_without_its_principal_is_refused():
+    loan = a_borrow_row()
+    del loan["borrow_amount"]
+
+    with pytest.raises(BadRow, match="borrow_amount is missing"):
+        readers.read_borrow_record(loan)
 
 
 def test_a_liquidation_price_may_be_negative_as_documented():
@@ -131,6 +150,16 @@ def test_a_listing_is_short_by_what_was_received_not_by_what_was_usable():
     unbounded = read_records(a_borrow_row(), limit=None)
 
     assert (full.is_short, short.is_short, unbounded.is_short) == (False, True, False)
+
+
+@pytest.mark.parametrize(
+    ("received", "short"),
+    [(0, True), (49, True), (50, False), (51, True), (99, True), (100, False)],
+)
+def test_a_page_of_the_usual_size_is_not_short_for_the_size_may_not_have_been_heard(
+    received, short
+):
+    assert read_records(*[a_borrow_row()] * received).is_short is short
 
 
 def test_a_listing_carries_the_clock_of_its_own_answer():

@@ -109,6 +109,16 @@ def test_what_is_no_pair_is_refused(sent):
         rows.symbol({"symbol": sent})
 
 
+@pytest.mark.parametrize("sent", ["0e-999999999", "0e999999999", "1e30", "1e-30"])
+def test_a_whole_number_with_a_huge_exponent_is_not_written_out(sent):
+    with pytest.raises(BadRow):
+        rows.whole({"x": Decimal(sent)}, "x")
+
+
+def test_blanks_around_a_pair_are_none_of_it():
+    assert rows.symbol({"symbol": " BTC_USDT "}) == "BTC_USDT"
+
+
 def test_a_missing_field_is_named():
     with pytest.raises(BadRow, match="amount is missing"):
         rows.amount({}, "amount")
