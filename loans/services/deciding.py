@@ -62,7 +62,7 @@ def _how_sure(instruction: Instruction) -> str:
 def _decide_after_horizon(instruction: Instruction, view: View, verdict: Verdict) -> None:
     if instruction.state == State.NEEDS_HUMAN:
         return
-    if not view.evidence.is_complete or not _is_trusted(instruction):
+    if not view.evidence.is_complete:
         give_up_after_a_day(instruction, bounds=view.bounds, now=view.now)
         return
     if verdict in (Verdict.MATCH, Verdict.AMBIGUOUS):
@@ -96,6 +96,11 @@ def _doubt(instruction: Instruction, view: View, verdict: Verdict) -> tuple[str,
                 "There are new records over other amounts, and it is not known yet that the "
                 "exchange lists exactly the amount that was sent. Decide."
             )
+    if not _is_trusted(instruction):
+        return "untrusted", (
+            "No record of it is listed, but the exchange's lists of this pair do not follow the "
+            "times they are asked for, so this site does not conclude from them. Decide."
+        )
     if not view.is_probed:
         return "unprobed", (
             "No record of it is listed, but what this site assumes of the exchange has not been "

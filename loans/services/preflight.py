@@ -56,7 +56,8 @@ def clear(instruction: Instruction, *, client: Client, clock: Callable[[], datet
             amount = _repay_amount(instruction, client)
         known = _known_ids(instruction, client, clock() + offset)
     except Refused as exc:
-        raise Stop("refused", f"The exchange refuses this key: {exc.detail}") from exc
+        why = f"{exc.detail or 'no reason given'} ({exc.code})"
+        raise Stop("refused", f"The exchange refused the last look before it: {why}.") from exc
     except ReadError as exc:
         raise Postpone(exc.detail or "The exchange does not answer.") from exc
     return Cleared(amount=amount, offset=offset, known_ids=known)

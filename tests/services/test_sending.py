@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
-from loans.models import AccountShare, Instruction, SiteState, State
+from loans.models import AccountShare, Coverage, Instruction, SiteState, State
 from loans.services import instructions, record_store, recovery, tags, transitions
 from loans.services.instructions import NotAllowed, SlotTaken, TooLate
 from tests.factories import make_account, make_share
@@ -107,6 +107,16 @@ def test_without_confirmed_assumptions_a_person_decides(desk: Desk) -> None:
         now=desk.now(),
     )
     assert borrow.state == State.NOT_EXECUTED_BY_HAND
+
+
+def test_over_lists_that_contradict_each_other_a_person_decides_at_the_horizon(desk: Desk) -> None:
+    desk.paper.fault("drop", kind="borrow")
+    stream = {"account": desk.account, "symbol": "BTC_USDT", "kind": "borrow"}
+    Coverage.objects.create(**stream, trusted=False)
+
+    borrow = desk.look_until_decided(desk.send(desk.place("20")))
+
+    assert (borrow.state, borrow.reason) == (State.NEEDS_HUMAN, "untrusted")
 
 
 def test_a_refused_connection_is_not_sent(desk: Desk) -> None:
