@@ -43,15 +43,28 @@ class Refreshed:
     rates: int = 0
 
 
-def read_pairs(*, client: Client, venue: str, now: datetime) -> list[Pair]:
+@dataclass(frozen=True, slots=True)
+class PairList:
+    """The usable pairs of one answer; without `is_whole` there were others that are not."""
+
+    pairs: Sequence[Pair]
+    is_whole: bool = True
+
+
+def read_pairs(*, client: Client, venue: str, now: datetime) -> PairList:
     """Ask for all pairs; rows that do not fit are kept aside with a reason.
 
-    Raises: ReadError. Doubtful for a list that repeats or lost many pairs, until it comes again.
+    Raises: ReadError. Doubtful for a list that repeats or lost many pairs, until it comes again,
+    and for one that nothing can be made of.
     """
     listing = client.pairs()
     pairs = _read(listing, venue, now)
+    if listing.received and not pairs:
+        raise Doubtful("The exchange listed pairs in a form that cannot be read.")
     _doubt(listing, pairs, venue)
-    return pairs
+    usable = {pair.symbol for pair in pairs}
+    repeats_only = usable.issuperset(pair.symbol for pair in listing.rows)
+    return PairList(pairs, is_whole=not listing.refused and repeats_only)
 
 
 def read_account_pairs(*, client: Client, account: Account, now: datetime) -> list[Pair]:
@@ -70,14 +83,18 @@ def account_terms_are_fresh(*, account: Account, now: datetime) -> bool:
     return lately.exists()
 
 
-def store_terms(*, venue: str, pairs: Sequence[Pair], now: datetime) -> Refreshed:
+def store_terms(*, venue: str, listed: PairList, now: datetime) -> Refreshed:
     """Bring the venue's pairs and terms up to date; a rate that changed is kept with its time.
 
-    A pair that is no longer listed is marked as not enabled, never deleted: its history stays.
+    A pair that is no longer listed is marked as not enabled, never deleted: its history stays. It
+    may be a row that could not be read, though, and then nothing is said of it.
     """
+    pairs = listed.pairs
     with transaction.atomic():
         markets = {market.symbol: market for market in Market.objects.filter(venue=venue)}
         written = _store_markets(venue, markets, pairs, now)
+        if listed.is_whole:
+            written += _close_unlisted(markets, pairs)
         known = {(t.market_id, t.side): t for t in Terms.objects.filter(market__venue=venue)}
         told = list(_sides(markets, pairs))
         elsewhere = _told_to_keys(venue, now)
@@ -99,9 +116,9 @@ def store_terms(*, venue: str, pairs: Sequence[Pair], now: datetime) -> Refreshe
         Terms.objects.bulk_create(new)
         write_changed(changed, (*TERMS_FIELDS, "differs_by_key", "changed_at"))
         RateChange.objects.bulk_create(rates)
-        listed = [market.pk for market, side, _ in told if side == Side.BASE]
-        Terms.objects.filter(market__in=listed).update(as_of=now)
-        Market.objects.filter(pk__in=listed).update(as_of=now)
+        told_of = [market.pk for market, side, _ in told if side == Side.BASE]
+        Terms.objects.filter(market__in=told_of).update(as_of=now)
+        Market.objects.filter(pk__in=told_of).update(as_of=now)
     return Refreshed(written, len(new) + len(changed), len(rates))
 
 
@@ -142,13 +159,17 @@ def _store_markets(
         if _set(row, zip(MARKET_FIELDS, values, strict=True)) and row.pk:
             changed.append(row)
     Market.objects.bulk_create(new)
-    listed = {pair.symbol for pair in pairs}
-    for row in markets.values():
-        if row.symbol not in listed and row.enabled:
-            row.enabled = False
-            changed.append(row)
     write_changed(changed, MARKET_FIELDS)
     return len(new) + len(changed)
+
+
+def _close_unlisted(markets: dict[str, Market], pairs: Sequence[Pair]) -> int:
+    symbols = {pair.symbol for pair in pairs}
+    gone = [row for row in markets.values() if row.enabled and row.symbol not in symbols]
+    for row in gone:
+        row.enabled = False
+    write_changed(gone, MARKET_FIELDS)
+    return len(gone)
 
 
 def _read(listing: Listing[Pair], venue: str, now: datetime) -> list[Pair]:

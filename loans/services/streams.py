@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import product
 
 from django.db import transaction
 from django.db.models import Q, prefetch_related_objects
@@ -96,6 +97,17 @@ def busy_symbols(*, account: Account, now: datetime) -> set[str]:
         *_recent(BorrowRecord, account, since),
         *_recent(RepayRecord, account, since),
     }
+
+
+def foresee(*, account: Account) -> None:
+    """Note every stream there is to read: what was never asked for counts as unproven."""
+    markets = Market.objects.filter(venue=account.venue, enabled=True)
+    known = set(Coverage.objects.filter(account=account).values_list("symbol", "kind"))
+    wanted = product(markets.values_list("symbol", flat=True), Kind.values)
+    unknown = [
+        Coverage(account=account, symbol=s, kind=k) for s, k in wanted if (s, k) not in known
+    ]
+    Coverage.objects.bulk_create(unknown, ignore_conflicts=True)
 
 
 def due_often(*, account: Account, now: datetime) -> list[Coverage]:

@@ -17,7 +17,6 @@ from loans import venues
 from loans.bitmart import limits
 from loans.bitmart.client import Client
 from loans.bitmart.errors import ReadError, Refused
-from loans.bitmart.responses import Pair
 from loans.models import Account, Coverage, Feed, Venue
 from loans.services import feeds, figures, heartbeats, market_data, pairs, prices, refused, streams
 from loans.services.keys import Sealing
@@ -139,13 +138,13 @@ def _refresh_pairs(venue: str) -> None:
     now = timezone.now()
     with feeds.watch(venue=venue, name=Feed.Name.PAIRS, now=now):
         account, listed = _read_pairs(market_data.sources(venue)[:SOURCES_TRIED], now)
-        pairs.store_terms(venue=venue, pairs=listed, now=now)
+        pairs.store_terms(venue=venue, listed=listed, now=now)
         market_data.note_use(account=account, now=now)
         if account.owner_id is not None:
-            pairs.store_account_terms(account=account, pairs=listed, now=now)
+            pairs.store_account_terms(account=account, pairs=listed.pairs, now=now)
 
 
-def _read_pairs(sources: list[Account], now: datetime) -> tuple[Account, list[Pair]]:
+def _read_pairs(sources: list[Account], now: datetime) -> tuple[Account, pairs.PairList]:
     """The pairs, and with whose key. Raises ReadError of the last key that was tried."""
     failure: Exception = market_data.NoSource("No key is there to read the rates with.")
     for account in sources:
@@ -194,6 +193,7 @@ def _refresh_records(account: Account) -> bool:
     now = timezone.now()
     left = 0
     with feeds.watch(venue=account.venue, account=account, name=Feed.Name.RECORDS, now=now):
+        streams.foresee(account=account)
         due = streams.due_often(account=account, now=now)
         with _client(account) as client:
             _walk(client, due, MINUTE_SECONDS, most_windows=0).must_be_whole()

@@ -32,8 +32,8 @@ def read(desk: Desk) -> None:
     """One round of what the workers read: rates, records, figures."""
     now, account = desk.now(), desk.account
     with desk.client() as client:
-        pairs = read_pairs(client=client, venue=account.venue, now=now)
-        store_terms(venue=account.venue, pairs=pairs, now=now)
+        listed = read_pairs(client=client, venue=account.venue, now=now)
+        store_terms(venue=account.venue, listed=listed, now=now)
         for kind, listing in (
             (Kind.BORROW, client.borrow_records("BTC_USDT")),
             (Kind.REPAY, client.repay_records("BTC_USDT")),

@@ -38,7 +38,7 @@ def refresh(venue: Canned, *rows: dict, now=NOW) -> pairs.Refreshed:
         venue.say(PAIRS, {"symbols": list(rows)})
     with venue.client() as client:
         listed = pairs.read_pairs(client=client, venue="paper", now=now)
-    return pairs.store_terms(venue="paper", pairs=listed, now=now)
+    return pairs.store_terms(venue="paper", listed=listed, now=now)
 
 
 def refresh_for(account: Account, venue: Canned, *rows: dict, now=NOW) -> pairs.Refreshed:
@@ -113,6 +113,25 @@ def test_a_row_that_cannot_be_read_does_not_stop_the_others(venue: Canned) -> No
 
     assert list(Market.objects.values_list("symbol", flat=True)) == ["BTC_USDT"]
     assert "daily_interest" in RefusedRow.objects.get().reason
+
+
+def test_a_pair_whose_row_cannot_be_read_is_not_called_disabled(venue: Canned) -> None:
+    others = [pair(f"C{n}_USDT") for n in range(5)]
+    refresh(venue, pair(), *others)
+
+    refresh(venue, pair(max_leverage=None), *others, now=NOW + MINUTE)
+
+    assert Market.objects.get(symbol="BTC_USDT").enabled
+
+
+def test_a_list_of_which_nothing_can_be_read_is_never_believed(venue: Canned) -> None:
+    refresh(venue)
+
+    for _ in range(3):
+        with pytest.raises(Doubtful, match="cannot be read"):
+            refresh(venue, pair(max_leverage=None), now=NOW + MINUTE)
+
+    assert Market.objects.get().enabled
 
 
 def test_a_row_that_does_not_fit_the_tables_does_not_stop_the_others(venue: Canned) -> None:

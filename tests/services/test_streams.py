@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from loans.bitmart.errors import Maintenance, Refused
 from loans.models import Account, Coverage, Kind, State
 from loans.services import streams
+from loans.services.certificates import certify
 from loans.services.feeds import FeedTrouble
 from loans.services.records import NOT_SERVED
 from tests.factories import (
@@ -132,6 +133,16 @@ def test_a_history_that_is_still_loading_is_due(account: Account) -> None:
     due = streams.due_seldom(account=account, now=NOW)
 
     assert [(row.symbol, row.kind) for row in due] == [("A_USDT", "borrow")]
+
+
+def test_what_was_never_asked_for_counts_as_unproven(account: Account) -> None:
+    streams.foresee(account=account)
+    streams.foresee(account=account)
+
+    certificate = certify([account])
+
+    assert (certificate.streams, certificate.unproven) == (6, 6)
+    assert not certificate.is_whole
 
 
 def walk(venue: Canned, due: list[Coverage], *, is_over: bool = False) -> streams.Walk:
