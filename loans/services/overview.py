@@ -201,6 +201,20 @@ def freshness(accounts: Sequence[Account]) -> list[Feed]:
     return sorted(rows, key=lambda feed: (feed.account is not None, feed.venue, feed.name))
 
 
+def never_read(
+    accounts: Sequence[Account], positions: Sequence[Position], feeds: Iterable[Feed]
+) -> list[Account]:
+    """Accounts of which neither figures nor records were ever told: nothing is known of them."""
+    answered = {feed.account_id for feed in feeds if _tells_debts(feed)}
+    owing = {position.account.pk for position in positions}
+    return [account for account in accounts if account.pk not in answered | owing]
+
+
+def _tells_debts(feed: Feed) -> bool:
+    of_debts = feed.name in (Feed.Name.FIGURES, Feed.Name.RECORDS)
+    return of_debts and feed.last_success_at is not None
+
+
 def oldest(instants: Iterable[datetime | None]) -> datetime | None:
     """The earliest known instant; None over none."""
     return min((at for at in instants if at), default=None)

@@ -3,7 +3,7 @@
 Thin: asks the services, formats, renders. Never asks an exchange, never moves money.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from loans.htmx import HtmxHttpRequest, render_page
 from loans.models import Account, BorrowRecord
 from loans.services import certificates, exports, loan_story, overview
+from loans.services.position import Position
 from loans.services.positions import positions
 from loans.views import loan_rows, story_rows
 
@@ -36,9 +37,17 @@ def loans(request: HtmxHttpRequest) -> HttpResponse:
         "debts": loan_rows.debt_rows(debts, tradable=tradable, now=now),
         "sums": loan_rows.sum_rows(overview.sums(debts), now=now),
         "certificate": certificates.certify(accounts),
+        "unread": _unread(accounts, debts),
         "may_trade": bool(tradable),
     }
     return render_page(request, "loans/loans.html", context, partials=("loan-table",))
+
+
+def _unread(accounts: Sequence[Account], debts: Sequence[Position]) -> str:
+    """The accounts of which nothing is known yet, by name; those without a key tell nothing."""
+    kept = [account for account in accounts if account.removed_at is None]
+    unread = overview.never_read(kept, debts, overview.freshness(kept))
+    return ", ".join(account.label for account in unread)
 
 
 @require_safe

@@ -31,20 +31,26 @@ def overview(request: HtmxHttpRequest) -> HttpResponse:
         context = {"now": now, "movers": _movers([Venue.PAPER], now=now)}
         return render_page(request, "loans/overview_empty.html", context)
     debts = positions(accounts, now=now)
+    feeds = figures.freshness(accounts)
+    unread = figures.never_read(accounts, debts, feeds)
     context = {
         "now": now,
         "needs": needs(request.user, now),
-        "venues": _venues(debts, accounts, now=now),
-        "by_account": _by_account(accounts, debts, now=now),
+        "venues": _venues(debts, accounts, unread, now=now),
+        "by_account": _by_account(accounts, debts, unread, now=now),
         "movers": _movers(sorted({account.venue for account in accounts}), now=now),
         "instructions": figures.last_instructions(request.user),
-        "feeds": figures.freshness(accounts),
+        "feeds": feeds,
     }
     return render_page(request, "loans/overview.html", context, partials=("overview-body",))
 
 
 def _venues(
-    debts: Sequence[Position], accounts: Sequence[Account], *, now: datetime
+    debts: Sequence[Position],
+    accounts: Sequence[Account],
+    unread: Sequence[Account],
+    *,
+    now: datetime,
 ) -> list[dict[str, object]]:
     """What is owed per venue: paper money and real money are never added up."""
     found = []
@@ -58,17 +64,23 @@ def _venues(
                 "as_of": whole.as_of,
                 "price_as_of": whole.price_as_of,
                 "sums": loan_rows.sum_rows(sums, now=now),
+                "unread": ", ".join(one.label for one in unread if one.venue == venue),
             }
         )
     return found
 
 
 def _by_account(
-    accounts: Sequence[Account], debts: Sequence[Position], *, now: datetime
+    accounts: Sequence[Account],
+    debts: Sequence[Position],
+    unread: Sequence[Account],
+    *,
+    now: datetime,
 ) -> list[dict[str, object]]:
     return [
         {
             "account": one.account,
+            "is_unread": one.account in unread,
             "debts": one.debts,
             **loan_rows.whole_words(one.whole),
             "risk": loan_rows.risk_chip(one.riskiest, now=now),

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils.html import strip_tags
 
-from loans.models import Account, AccountShare, BorrowRecord, MarginAccount, Market, State
+from loans.models import Account, AccountShare, BorrowRecord, Feed, MarginAccount, Market, State
 from tests import factories
 from tests.factories import HOUR, NOW
 
@@ -98,7 +98,15 @@ def test_no_loan_of_that_name_is_not_found(client: Client) -> None:
     assert client.get("/loans/not-a-uuid/").status_code == 404
 
 
+def test_what_was_never_read_is_not_called_nothing(client: Client, desk: Account) -> None:
+    text = client.get("/loans/").text
+
+    assert "Not known yet" in text
+    assert "Nothing is owed" not in text
+
+
 def test_nothing_owed_teaches(client: Client, desk: Account) -> None:
+    factories.make_feed(account=desk, name=Feed.Name.FIGURES)
     assert "Nothing is owed" in client.get("/loans/").text
 
 

@@ -85,6 +85,16 @@ def test_debts_are_added_up_by_currency_and_in_usdt(
     assert "≈ 45,025.00" in text
 
 
+def test_what_was_never_read_is_not_called_nothing(client: Client, desk: Account) -> None:
+    before = text_of(client)
+    factories.make_feed(account=desk, name=Feed.Name.FIGURES)
+
+    assert "Not known yet" in before
+    assert "Nothing is owed" not in before
+    assert "0.00" not in before
+    assert "Nothing is owed" in text_of(client)
+
+
 def test_what_has_no_price_is_left_out_and_named(client: Client, desk: Account) -> None:
     factories.make_borrow(account=desk, symbol="1000SATS_USDT", currency="1000SATS")
 
