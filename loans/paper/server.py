@@ -32,7 +32,7 @@ _BREATH_MS = 50
 logger = logging.getLogger(__name__)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     """One connection: requests in turn until either side closes."""
 
     protocol_version = "HTTP/1.1"
@@ -134,7 +134,7 @@ class _Server(ThreadingHTTPServer):
         self._forsaken: set[socket.socket] = set()
         self._stopping = threading.Event()
         self._bell, self._ringer = socket.socketpair()
-        super().__init__(address, _Handler)
+        super().__init__(address, Handler)
 
     def begin(self) -> None:
         """Accept connections, in a thread."""

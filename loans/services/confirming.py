@@ -18,7 +18,9 @@ def bind_confirmed(instruction: Instruction, view: View) -> None:
         _bind(instruction, view.found.equal[0], view)
     elif view.now >= local_horizon(instruction, bounds=view.bounds):
         ended = {"look_at": None, "second_look_done_at": view.now}
-        if not view.found.equal and view.evidence.is_complete:
+        if view.found.emptied:
+            ended["reason"] = "record_not_bound"  # it may be the one, repaid and emptied unseen
+        elif not view.found.equal and view.evidence.is_complete:
             ended["contradicted_at"] = view.now
             log.error("instruction %s was confirmed but is not listed", instruction.pk)
             remark(

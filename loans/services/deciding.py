@@ -9,7 +9,13 @@ from loans.models import UNDECIDED, Account, Coverage, Instruction, Kind, State
 from loans.services import tags
 from loans.services.bounds import Bounds
 from loans.services.matching import Listed, Verdict, judge
-from loans.services.sightings import View, is_exclusive, record_column, unbound_amounts
+from loans.services.sightings import (
+    View,
+    is_exclusive,
+    is_signing_unknown,
+    record_column,
+    unbound_amounts,
+)
 from loans.services.transitions import move
 
 log = logging.getLogger(__name__)
@@ -82,6 +88,11 @@ def _doubt(instruction: Instruction, view: View, verdict: Verdict) -> tuple[str,
         return "emptied", (
             "A new record reads zero: it may be yours, executed and repaid already. Look at it on "
             "the exchange and decide."
+        )
+    if verdict == Verdict.OTHER_ONLY and is_signing_unknown(instruction):
+        return "forgotten", (
+            "It may have been sent before the database was restored, and there is a new record "
+            "over another amount. Decide."
         )
     if verdict == Verdict.OTHER_ONLY:
         clamped = instruction.kind == Kind.REPAY and any(

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 KEEP = timedelta(days=7)
@@ -17,12 +18,16 @@ COMPACT_AT_BYTES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One send: which instruction, signed when (exchange time), which bytes, after which event."""
+    """One send: which instruction, signed when (exchange time), which bytes, after which event.
+
+    `amount` is what the bytes say; a repay-all sends another than was placed.
+    """
 
     instruction_id: str
     signed_at: datetime
     body_sha256: str
     last_event_id: int
+    amount: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,7 @@ class Journal:
                 "signed_at": entry.signed_at.isoformat(),
                 "sha256": entry.body_sha256,
                 "event": entry.last_event_id,
+                "amount": None if entry.amount is None else format(entry.amount, "f"),
             }
         )
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -80,6 +86,13 @@ def _parse(line: str) -> Entry | None:
     try:
         told = json.loads(line)
         signed_at = datetime.fromisoformat(told["signed_at"]).astimezone(UTC)
-        return Entry(told["instruction"], signed_at, told["sha256"], int(told["event"]))
-    except (ValueError, KeyError, TypeError):
+        amount = told.get("amount")
+        return Entry(
+            told["instruction"],
+            signed_at,
+            told["sha256"],
+            int(told["event"]),
+            None if amount is None else Decimal(amount),
+        )
+    except (ValueError, KeyError, TypeError, InvalidOperation):
         return None

@@ -1,6 +1,7 @@
 """When the database may have forgotten something: nothing is resent, and nothing is forgotten."""
 
-from datetime import datetime
+from collections.abc import Collection
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Max
@@ -18,6 +19,9 @@ from loans.services.bounds import Bounds
 from loans.services.journal import Entry, Journal
 from loans.services.transitions import move
 
+# The exchange's clock and ours, at most, where no measurement is left to correct by.
+CLOCKS_DIFFER = timedelta(minutes=5)
+
 
 def heed_journal(journal: Journal, *, now: datetime) -> None:
     """Compare the journal with the database, before anything is claimed.
@@ -28,13 +32,19 @@ def heed_journal(journal: Journal, *, now: datetime) -> None:
     entries = list(journal.entries())
     if not entries:
         return
-    # First, for a recovery knows of each send only that it was before now.
+    has_lost_events = _has_lost_events(entries)  # before reopening writes new ones
+    # Before the recovery, which knows of each send only that it was before now.
     _reopen_forgotten(entries, now=now)
+    if has_lost_events:
+        recover(now=now, why="the send journal knows of events that the database has lost")
+
+
+def _has_lost_events(entries: list[Entry]) -> bool:
     newest_event = InstructionEvent.objects.aggregate(newest=Max("id"))["newest"] or 0
-    if max(entry.last_event_id for entry in entries) > newest_event:
-        known = SiteState.load().recovered_at
-        if known is None or max(entry.signed_at for entry in entries) > known:
-            recover(now=now, why="the send journal knows of events that the database has lost")
+    if max(entry.last_event_id for entry in entries) <= newest_event:
+        return False
+    known = SiteState.load().recovered_at
+    return known is None or max(entry.signed_at for entry in entries) > known
 
 
 def _reopen_forgotten(entries: list[Entry], *, now: datetime) -> None:
@@ -46,6 +56,7 @@ def _reopen_forgotten(entries: list[Entry], *, now: datetime) -> None:
 
 def reopen(instruction: Instruction, entry: Entry, *, now: datetime) -> None:
     """Make it UNKNOWN as the journal knows it; what was listed later proves nothing against it."""
+    sent = {} if entry.amount is None else {"amount": entry.amount}
     move(
         instruction,
         sources=(*BEFORE_SENDING, State.SENDING),
@@ -58,6 +69,7 @@ def reopen(instruction: Instruction, entry: Entry, *, now: datetime) -> None:
         known_ids=[],
         look_at=now,
         reason="forgotten",
+        **sent,
     )
 
 
@@ -65,7 +77,7 @@ def recover(*, now: datetime, why: str) -> int:
     """Treat every open instruction as possibly sent, and hold money back until that is over.
 
     One that the database saw being sent keeps its signing time. For the others nobody knows it:
-    `signed_at` becomes now, the latest it can be, and the missing hash says that it is a guess.
+    `signed_at` becomes the latest it can be, and the missing hash says that it is a guess.
 
     Gives how many were moved. Used by `manage.py recovered` after a restore, and by the journal.
     """
@@ -74,19 +86,26 @@ def recover(*, now: datetime, why: str) -> int:
         site.recovery_epoch += 1
         site.recovered_at = now
         site.save(update_fields=["recovery_epoch", "recovered_at"])
-    moved = 0
-    for instruction in Instruction.objects.filter(state__in=(*BEFORE_SENDING, State.SENDING)):
-        moved += move(
+    return _doubt(BEFORE_SENDING, now=now, why=why) + _doubt((State.SENDING,), now=now, why=why)
+
+
+def _doubt(states: Collection[State], *, now: datetime, why: str) -> int:
+    """Move what is in these states to UNKNOWN; give how many."""
+    was_seen_signed = State.SENDING in states
+    latest = {} if was_seen_signed else {"signed_at": now + CLOCKS_DIFFER}
+    return sum(
+        move(
             instruction,
-            sources=(State(instruction.state),),
+            sources=states,
             to=State.UNKNOWN,
             now=now,
             note=f"The database was recovered ({why}), so this may have been sent.",
-            signed_at=instruction.signed_at or now,
             look_at=now,
             reason="recovered",
+            **latest,
         )
-    return moved
+        for instruction in Instruction.objects.filter(state__in=states)
+    )
 
 
 def still_recovering(account: Account, *, bounds: Bounds, now: datetime) -> bool:

@@ -160,7 +160,9 @@ def begin_sending(
 
 def _write_journal(instruction: Instruction, order: money.SignedOrder, line: Line) -> bool:
     newest = InstructionEvent.objects.aggregate(newest=Max("id"))["newest"]
-    entry = Entry(str(instruction.pk), order.signed_at, order.body_sha256, newest)
+    entry = Entry(
+        str(instruction.pk), order.signed_at, order.body_sha256, newest, amount=order.amount
+    )
     try:
         line.journal.append(entry)
         first = line.journal.first_of(entry.instruction_id)

@@ -21,8 +21,8 @@ from loans.services import record_store
 from loans.services.bounds import Bounds
 from loans.services.listings import Evidence, list_since
 from loans.services.matching import SLACK, Found, Listed, Sought, search
+from loans.services.recovery import CLOCKS_DIFFER
 
-CLOCKS_DIFFER = timedelta(minutes=1)  # at most, between the exchange's and ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +74,34 @@ def _sought(instruction: Instruction) -> Sought:
     bound = rivals.exclude(**{f"{instruction.kind}_record": None})
     taken = bound.values_list(f"{instruction.kind}_record__record_id", flat=True)
     waiting = rivals.filter(state__in=UNDECIDED).values_list("amount", flat=True)
-    # Recovered without a trace of the signing: it may have been sent ever since it was asked for.
-    was_seen_signed = bool(instruction.body_sha256)
+    not_before, older = _since_placed(instruction)
     return Sought(
         symbol=instruction.symbol,
         currency=instruction.currency,
         amount=instruction.amount,
         signed_at=instruction.signed_at,
         answer_id=instruction.answer_id,
-        known_ids=frozenset(instruction.known_ids) | frozenset(taken),
+        known_ids=frozenset(instruction.known_ids) | frozenset(taken) | frozenset(older),
         explained=frozenset(waiting) | frozenset(unbound_amounts(instruction)),
-        not_before=None if was_seen_signed else instruction.created_at - CLOCKS_DIFFER,
+        not_before=not_before,
     )
+
+
+def is_signing_unknown(instruction: Instruction) -> bool:
+    """Whether it may have been sent at any time since it was placed: no trace of it is left."""
+    return not instruction.body_sha256
+
+
+def _since_placed(instruction: Instruction) -> tuple[datetime | None, Collection[str]]:
+    """Where its signing was forgotten: since when it may be, and the records known before that."""
+    if not is_signing_unknown(instruction):
+        return None, ()
+    rows = record_store.model_of(instruction.kind).objects.filter(
+        account=instruction.account,
+        symbol=instruction.symbol,
+        first_seen_at__lt=instruction.created_at,
+    )
+    return instruction.created_at - CLOCKS_DIFFER, list(rows.values_list("record_id", flat=True))
 
 
 def _siblings(instruction: Instruction) -> QuerySet[Instruction]:

@@ -70,10 +70,14 @@ def _refresh_after(instruction: Instruction) -> None:
 
 @shared_task(name="loans.tasks.money_tick", expires=2)
 def money_tick() -> None:
-    """Keep every instruction moving: what bells, workers or the power have lost is found here."""
+    """Keep every instruction moving: what bells, workers or the power have lost is found here.
+
+    The journal first: what a restored database believes to be waiting may have been sent.
+    """
     now = timezone.now()
     if now.second % 10 < TICK_SECONDS:  # one write in five ticks shows life often enough
         heartbeats.beat(name="money", now=now)
+    recovery.heed_journal(venues.journal(), now=now)
     due = sweeping.sweep(now=now)
     for instruction_id in due.to_send:
         ring(send_instruction, instruction_id)

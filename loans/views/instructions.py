@@ -29,7 +29,16 @@ from loans.models import (
     Kind,
     State,
 )
-from loans.services import debts, instruction_lists, obstacles, quotes, refusals, stories, words
+from loans.services import (
+    debts,
+    instruction_lists,
+    obstacles,
+    quotes,
+    recovery,
+    refusals,
+    stories,
+    words,
+)
 from loans.services import instructions as money
 from loans.services.instruction_lists import GROUPS, Filters
 from loans.views.trade_pages import band_of, page_url, see_other
@@ -234,6 +243,7 @@ def _polls_for(left: dict[str, object] | None, found: Instruction, now: datetime
 @require_POST
 def cancel(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
     """Take back an instruction that no worker has taken yet."""
+    recovery.heed_journal(venues.journal(), now=timezone.now())
     found = _to_act_on(request, pk)
     try:
         money.cancel(
