@@ -24,7 +24,6 @@ from loans.services.matching import SLACK, Found, Listed, Sought, search
 from loans.services.recovery import CLOCKS_DIFFER
 
 
-
 @dataclass(frozen=True, slots=True)
 class View:
     """One look: what was listed, what of it is new for the instruction, and by which clock."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import OperationalError, connection
 
 from loans.bitmart.client import Client
 from loans.bitmart.limits import NoLimiter
@@ -211,8 +211,14 @@ class World:
             self.paused.append(worker)
         elif worker.failure is not None:
             self.log(f"  {worker.name}: {worker.failure!r}")
-            if type(worker.failure).__name__ != "OperationalError":
+            if not isinstance(worker.failure, self._expected()):
                 raise worker.failure
+
+    def _expected(self) -> tuple[type[Exception], ...]:
+        """What a worker may fail with: a database that refuses, or one that was put back."""
+        if self.truth.restored:
+            return (OperationalError, Instruction.DoesNotExist)
+        return (OperationalError,)
 
     def kill_all(self) -> None:
         """The power goes, or the world ends."""

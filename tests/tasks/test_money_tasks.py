@@ -12,6 +12,7 @@ from django.utils import timezone
 from loans import venues
 from loans.models import Account, Instruction, MarginSide, State
 from loans.services import instructions
+from loans.services.journal import Entry
 from loans.tasks import look_for_instruction, money_tick, refresh_pair, send_instruction
 from tests.factories import make_account, make_market
 from tests.paper_fixture import Paper
@@ -76,6 +77,18 @@ def test_the_tick_finds_what_no_message_told(account: Account, paper: Paper) -> 
 
     borrow.refresh_from_db()
     assert borrow.state == State.CONFIRMED
+
+
+def test_the_tick_reads_the_journal_before_it_expires(account: Account) -> None:
+    borrow = place(account)
+    entry = Entry(str(borrow.pk), timezone.now(), "f" * 64, last_event_id=1)
+    venues.journal().append(entry)
+    Instruction.objects.update(expires_at=timezone.now())
+
+    money_tick()
+
+    borrow.refresh_from_db()
+    assert borrow.state == State.UNKNOWN
 
 
 def test_a_key_that_does_not_open_sends_nothing_and_expires(
