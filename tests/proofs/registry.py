@@ -50,5 +50,12 @@ PROOFS: tuple[Proof, ...] = (
         (SQLITE,),
         needs_redis=True,
     ),
+    Proof(
+        "simulation",
+        "The product's code in simulated worlds",
+        "tests.simulation.proof:prove",
+        (SQLITE,),
+    ),
+    Proof("mutants", "Mistakes in the code, and the tests", "tests.mutants.proof:prove", (SQLITE,)),
     Proof("model", "Every interleaving of the design", "tests.proofs.design:prove", (SQLITE,)),
 )

@@ -5,7 +5,7 @@ import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
 
@@ -34,8 +34,12 @@ class Figures:
     requests: int = 0
     executions: int = 0
     states: Counter[str] = field(default_factory=Counter)
-    failed: list[int] = field(default_factory=list)
-    stories: list[str] = field(default_factory=list)
+    failed: dict[int, str] = field(default_factory=dict)  # seed -> its whole story
+
+    def shown(self) -> dict[str, object]:
+        """As JSON."""
+        failed = {f"seed {seed}": story for seed, story in self.failed.items()}
+        return {**asdict(self), "states": dict(self.states), "failed": failed}
 
 
 def play(seed: int, figures: Figures | None = None) -> list[str]:
@@ -51,8 +55,8 @@ def play(seed: int, figures: Figures | None = None) -> list[str]:
             with world.open():
                 _live(world, figures)
     except BaseException as exc:
-        figures.failed.append(seed)
-        raise Failed("\n".join([f"seed {seed}: {exc!r}", *_setting(world), *told])) from exc
+        figures.failed[seed] = "\n".join([f"seed {seed}: {exc!r}", *_setting(world), *told])
+        raise Failed(figures.failed[seed]) from exc
     finally:
         logging.disable(quiet)
     return told
@@ -102,8 +106,7 @@ def play_many(
             except Failed as exc:
                 if not goes_on:
                     raise
-                figures.stories.append(str(exc))
-                continue
+                told = [str(exc)]
             if tell is not None:
                 tell("\n".join(told))
     finally:
