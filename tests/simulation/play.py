@@ -65,7 +65,7 @@ def play(seed: int, figures: Figures | None = None) -> list[str]:
 def _live(world: World, figures: Figures) -> None:
     checker = Checker(world)
     rules = Rules(world, checker)
-    steps = Random(world.random.random()).randrange(20, 60)
+    steps = Random(world.random.random()).randrange(12, 36)
     for _ in range(steps):
         rules.step()
         checker.check()

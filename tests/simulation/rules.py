@@ -68,7 +68,7 @@ class Rules:
                 return
         self.world.log(f"  {str(placed.pk)[:8]}: {kind} {placed.amount} {currency}")
         self.world.mail.append(("send", str(placed.pk)))
-        if self.random.random() < 0.5:
+        if self.random.random() < 0.6:
             self.deliver()
 
     def cancel(self) -> None:
@@ -103,6 +103,10 @@ class Rules:
         """Any message, once, twice or eight times: late and out of order is usual."""
         mail = self.world.mail
         if not mail:
+            self.tick()
+        if not mail:
+            self.place()
+        if not mail:
             return
         task, about = mail.pop(self.random.randrange(len(mail)))
         for _ in range(self.random.choice((1, 1, 1, 1, 2, 8))):
@@ -117,7 +121,8 @@ class Rules:
         for _ in range(3):
             self.world.start("send", about, Plan(pause_at=("ask", *STEPS)))
         for _ in range(self.random.randrange(60)):
-            self.resume()
+            if self.world.paused:
+                self.resume()
 
     def drop(self) -> None:
         """The broker loses everything."""
@@ -127,6 +132,8 @@ class Rules:
         """One that paused goes on."""
         if self.world.paused:
             self.world.let_run(self.random.choice(self.world.paused))
+        else:
+            self.deliver()
 
     def kill(self) -> None:
         """One that paused dies there."""
@@ -161,7 +168,7 @@ class Rules:
     def wait(self) -> None:
         """Seconds, minutes, the horizon, seldom a day."""
         draw = self.random.random()
-        if draw < 0.6:
+        if draw < 0.7:
             passed = self.random.randrange(SECOND_US // 10, 8 * SECOND_US)
         elif draw < 0.85:
             passed = self.random.randrange(10 * SECOND_US, 10 * MINUTE_US)
