@@ -109,6 +109,7 @@ MUTANTS = (
         "        answered_ns = time.monotonic_ns()\n",
         "        if response.is_redirect:\n"
         '            request.url = response.headers["location"]\n'
+        "            call.connects = 0\n"
         "            response = self._adapter.send(request, stream=True, verify=True)\n"
         "        answered_ns = time.monotonic_ns()\n",
         "It sends the order a second time, and the key to a stranger.",
