@@ -187,8 +187,8 @@ MUTANTS = (
         "test_beside_an_unknown_one_only_another_amount_in_addition", SENDING,
     ),
     _service(
-        "a worse rate is accepted", "preflight",
-        "    if amount > most:\n", "    if amount > most * 2:\n",
+        "more than can be borrowed is sent", "preflight",
+        "    if amount > most:\n", "    if amount is None:\n",
         "What cannot be borrowed is stopped before it is sent.",
         "test_above_borrowable_stops_before_sending", SENDING,
     ),
