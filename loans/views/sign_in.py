@@ -9,9 +9,17 @@ from django.utils import timezone
 
 from loans.services import audit
 
+WRONG = "The user name or the password is not right."
+
 
 class ClosedSignup(DefaultAccountAdapter):
     """Sign-up is closed; everything else is as allauth does it."""
+
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "username_password_mismatch": WRONG,
+        "email_password_mismatch": WRONG,
+        "too_many_login_attempts": "Too many wrong attempts. Wait five minutes, then try again.",
+    }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Nobody signs up alone."""

@@ -7,7 +7,7 @@ from django.test import Client
 from loans.models import AuditEvent
 from tests.factories import PASSWORD
 
-WRONG = "The username and/or password you specified are not correct."
+WRONG = "The user name or the password is not right."
 
 
 def attempt(name: str, password: str) -> str:
@@ -23,9 +23,9 @@ def test_guessing_a_password_is_cut_off_and_every_guess_is_written_down(owner: U
     told = [attempt("owner", f"guess {number}") for number in range(8)]
 
     assert WRONG in told[0]
-    assert "Too many failed login attempts" in told[-1]
+    assert "Too many wrong attempts" in told[-1]
     assert AuditEvent.objects.filter(action="sign_in_failed").count() <= 6
-    assert "Too many failed login attempts" in attempt("owner", PASSWORD)
+    assert "Too many wrong attempts" in attempt("owner", PASSWORD)
 
 
 def test_a_name_that_nobody_has_is_refused_in_the_same_words(owner: User) -> None:
