@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from loans import interest
-from loans.formatting import plain
+from loans.formatting import grouped
 from loans.models import (
     Account,
     AccountTerms,
@@ -261,17 +261,19 @@ def _borrow_refusal(quote: Quote, amount: Decimal) -> str:
     unit = quote.currency
     if amount < quote.min_borrow:
         return (
-            f"The exchange lends at least {plain(quote.min_borrow)} {unit} on "
+            f"The exchange lends at least {grouped(quote.min_borrow)} {unit} on "
             f"{quote.market.symbol}. Enter that or more."
         )
     if amount > quote.max_borrow:
         return (
-            f"The exchange lends at most {plain(quote.max_borrow)} {unit} on "
+            f"The exchange lends at most {grouped(quote.max_borrow)} {unit} on "
             f"{quote.market.symbol}. Enter that or less."
         )
     if quote.borrowable is None or amount <= quote.borrowable or not quote.borrowable_is_fresh:
         return ""
-    return f"You can borrow up to {plain(quote.borrowable)} {unit} now. {shortfall(quote, amount)}"
+    return (
+        f"You can borrow up to {grouped(quote.borrowable)} {unit} now. {shortfall(quote, amount)}"
+    )
 
 
 def _repay_refusal(quote: Quote, amount: Decimal) -> str:
@@ -281,7 +283,7 @@ def _repay_refusal(quote: Quote, amount: Decimal) -> str:
     if not owed:
         return f"Nothing is owed in {unit} on {quote.market.symbol} with this account."
     if amount > owed:
-        return f"You owe {plain(owed)} {unit} there. Enter that or less, or press “Repay all”."
+        return f"You owe {grouped(owed)} {unit} there. Enter that or less, or press “Repay all”."
     return shortfall(quote, amount)
 
 
@@ -294,16 +296,16 @@ def shortfall(quote: Quote, amount: Decimal) -> str:
     if quote.kind == Kind.REPAY:
         if quote.available is None or amount <= quote.available:
             return ""
-        lack = plain(amount - quote.available)
+        lack = grouped(amount - quote.available)
         return f"You lack {lack} {unit} in this pair's margin account: {way}."
     leverage = quote.market.max_leverage
     if quote.borrowable is None or amount <= quote.borrowable:
         return ""
     if not leverage or leverage <= 1 or quote.borrowable >= quote.max_borrow:
-        return f"That is {plain(amount - quote.borrowable)} {unit} less than you typed."
+        return f"That is {grouped(amount - quote.borrowable)} {unit} less than you typed."
     lack = interest.ceil8((amount - quote.borrowable) / (leverage - 1))
     return (
-        f"For what you typed you lack about {plain(lack)} {unit} of collateral in this pair's "
+        f"For what you typed you lack about {grouped(lack)} {unit} of collateral in this pair's "
         f"margin account: {way}."
     )
 

@@ -126,7 +126,7 @@ def unclear(code: int | None) -> str:
 def _limit_sentence(instruction: Instruction, limit: Decimal | None) -> str:
     if limit is None:
         return _WITHOUT_FIGURE.get(instruction.code, "")
-    figure = f"{formatting.plain(limit)} {instruction.currency}"
+    figure = f"{formatting.grouped(limit)} {instruction.currency}"
     if instruction.code == 51005:
         return f"The smallest loan is {figure}."
     if instruction.kind == Kind.BORROW:

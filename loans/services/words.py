@@ -51,7 +51,7 @@ def sentence_of(instruction: Instruction) -> str:
 
 def figure_of(instruction: Instruction) -> str:
     """Amount and currency, as short as they are exact."""
-    return f"{formatting.plain(instruction.amount)} {instruction.currency}"
+    return f"{formatting.grouped(instruction.amount)} {instruction.currency}"
 
 
 def outcome(instruction: Instruction) -> str:
@@ -63,4 +63,4 @@ def button(*, kind: str, amount: Decimal, currency: str, is_real_money: bool, wh
     """The words on the button that confirms: the deed, the figure, and whether it is for real."""
     deed = f"{Kind(kind).label} all" if whole else Kind(kind).label
     money = ", real money" if is_real_money else " on paper"
-    return f"{deed} {formatting.plain(amount)} {currency}{money}"
+    return f"{deed} {formatting.grouped(amount)} {currency}{money}"

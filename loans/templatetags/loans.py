@@ -27,7 +27,7 @@ STATES = {
     "CONFIRMED": ("ok", "confirmed"),
     "EXECUTED": ("ok", "executed"),
     "EXECUTED_BY_HAND": ("ok", "executed, settled by hand"),
-    "REJECTED": ("bad", "refused by the exchange"),
+    "REJECTED": ("bad", "refused"),
     "NOT_SENT": ("", "not sent"),
     "NOT_EXECUTED": ("", "not executed"),
     "NOT_EXECUTED_BY_HAND": ("", "not executed, settled by hand"),
@@ -141,15 +141,20 @@ def light(state: str, label: str, remedy: str = "") -> dict[str, str]:
 
 @register.simple_tag(takes_context=True)
 def sort_head(
-    context: Context, field: str, label: str, numeric: bool = False, fragment: str = ""
+    context: Context,
+    field: str,
+    label: str,
+    numeric: bool = False,
+    fragment: str = "",
+    css: str = "",
 ) -> SafeString:
     """A table head that sorts: `{% sort_head "daily" "Daily" True fragment="rate-table" %}`.
 
     Reads `sort` from the query (`field` or `-field`), drops `after`, keeps the rest. With
-    `fragment` only that part of the page is fetched.
+    `fragment` only that part of the page is fetched; `css` names further classes of the cell.
     """
     link, direction = _sort_link(context, field, label, fragment)
-    return _head(link, direction, numeric)
+    return _head(link, direction, f"{'n' if numeric else ''} {css}".strip())
 
 
 @register.simple_tag(takes_context=True)
@@ -163,13 +168,13 @@ def sort_heads(
     ]
     (first, direction), (other, other_direction) = links
     both = format_html('<span class="heads">{}{}</span>', first, other)
-    return _head(both, direction or other_direction, numeric=True)
+    return _head(both, direction or other_direction, "n")
 
 
-def _head(inner: SafeString, direction: str | None, numeric: bool) -> SafeString:
+def _head(inner: SafeString, direction: str | None, css: str) -> SafeString:
     return format_html(
         '<th scope="col"{}{}>{}</th>',
-        SafeString(' class="n"') if numeric else "",
+        format_html(' class="{}"', css) if css else "",
         format_html(' aria-sort="{}"', direction) if direction else "",
         inner,
     )

@@ -113,8 +113,7 @@ def rate_row(offer: Offer, seen: Viewpoint) -> RateRow:
             offer.as_of,
             now=seen.now,
             period_seconds=seen.period_seconds,
-            source=f"pairs of {seen.venue}",
-            problem=seen.problem,
+            source=" · ".join(filter(None, (f"pairs of {seen.venue}", seen.problem))),
         ),
     )
 

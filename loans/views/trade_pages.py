@@ -103,9 +103,9 @@ def _quote_context(
 def _bar_words(quote: Quote, preview: Preview | None) -> str:
     if preview is None or not quote.most:
         return ""
-    most = formatting.plain(quote.most)
+    most = formatting.grouped(quote.most)
     rest = "that you can borrow" if quote.kind == Kind.BORROW else "that you can repay"
-    return f"{formatting.plain(preview.amount)} of {most} {quote.currency} {rest}"
+    return f"{formatting.grouped(preview.amount)} of {most} {quote.currency} {rest}"
 
 
 def _portions(choice: Choice, quote: Quote) -> list[Portion]:

@@ -148,7 +148,7 @@ def test_a_badly_typed_amount_is_refused_and_kept(
     ("path", "amount", "sentence"),
     [
         ("/borrow/", "135.12000001", "You can borrow up to 135.12 USDT now."),
-        ("/borrow/", "50000.1", "lends at most 50000 USDT"),
+        ("/borrow/", "50000.1", "lends at most 50,000 USDT"),
         ("/repay/", "15.00034375", "You owe 15.00034374 USDT there."),
     ],
 )
