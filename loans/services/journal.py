@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 KEEP = timedelta(days=7)
-COMPACT_AT_BYTES = 1_000_000
+COMPACT_AT_BYTES = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +38,7 @@ class Journal:
 
     def append(self, entry: Entry) -> None:
         """Write one line and make it durable. Raises OSError; then nothing may be sent."""
-        line = json.dumps(
-            {
-                "instruction": entry.instruction_id,
-                "signed_at": entry.signed_at.isoformat(),
-                "sha256": entry.body_sha256,
-                "event": entry.last_event_id,
-                "amount": None if entry.amount is None else format(entry.amount, "f"),
-            }
-        )
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            os.write(descriptor, f"\n{line}\n".encode())
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _write_durably(self.path, f"\n{_line_of(entry)}\n")
 
     def entries(self) -> Iterator[Entry]:
         """Every readable line; one torn by a power cut is passed over, since nothing was sent."""
@@ -73,13 +59,32 @@ class Journal:
         """Drop what is older than a week, once the file is large; at start only."""
         if not self.path.exists() or self.path.stat().st_size < COMPACT_AT_BYTES:
             return
-        kept = [entry for entry in self.entries() if now - entry.signed_at < KEEP]
-        draft = Journal(self.path.with_suffix(".draft"))
-        draft.path.unlink(missing_ok=True)
-        for entry in kept:
-            draft.append(entry)
-        if kept:
-            draft.path.replace(self.path)
+        kept = [_line_of(entry) for entry in self.entries() if now - entry.signed_at < KEEP]
+        draft = self.path.with_suffix(".draft")
+        draft.unlink(missing_ok=True)
+        _write_durably(draft, "".join(f"{line}\n" for line in kept))
+        draft.replace(self.path)
+
+
+def _line_of(entry: Entry) -> str:
+    return json.dumps(
+        {
+            "instruction": entry.instruction_id,
+            "signed_at": entry.signed_at.isoformat(),
+            "sha256": entry.body_sha256,
+            "event": entry.last_event_id,
+            "amount": None if entry.amount is None else format(entry.amount, "f"),
+        }
+    )
+
+
+def _write_durably(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        os.write(descriptor, text.encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _parse(line: str) -> Entry | None:

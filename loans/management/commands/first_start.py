@@ -42,6 +42,7 @@ class Command(BaseCommand):
         if settings.NEW_SECRETS:
             _forget_lost_keys()
         self.check(tags=[OURS], databases=["default"])
+        venues.journal().compact(now=timezone.now())
         _collect_static_files()
         if not without_administrator:
             make_first_administrator()
