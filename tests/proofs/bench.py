@@ -226,7 +226,13 @@ class Bench:
 
     def looker(self, case: Case, on_step: Step | None = None) -> Child:
         """The same in a child."""
-        child = Child(lambda: self.look(case, on_step))
+
+        def work() -> None:
+            self.look(case, on_step)
+            if on_step is not None:
+                on_step("bound")
+
+        child = Child(work)
         case.children.append(child)
         return child
 

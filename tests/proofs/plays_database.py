@@ -5,7 +5,6 @@ from tests.proofs.bench import SECOND, Bench, Case
 from tests.proofs.cells import Cell
 from tests.proofs.database_faults import Saboteur
 from tests.proofs.memory import Memory
-from tests.proofs.plays import look_in_child
 from tests.proofs.processes import Child, steps
 
 
@@ -107,6 +106,11 @@ def _lose(bench: Bench, case: Case, before: str, after: str, *, is_dead: bool) -
     child.go_on()
     assert not child.wait_for_stop()
     memory.bring_back()
+    _end(child, is_dead=is_dead)
+
+
+def _end(child: Child, *, is_dead: bool) -> None:
+    """A stopped process dies, or lives on to its end."""
     if is_dead:
         child.kill()
     else:
@@ -117,9 +121,12 @@ def _lose(bench: Bench, case: Case, before: str, after: str, *, is_dead: bool) -
 def _lose_the_record(bench: Bench, case: Case, is_dead: bool) -> None:
     bench.place(case)
     bench.worker(case).wait()
+    bench.advance_to(case.instruction.look_at)
     memory = Memory(bench.folder)
-    look_in_child(bench, case, steps(kill_at="never" if is_dead else ""))
+    child = bench.looker(case, steps(stop_at=("bound",)))
+    assert not child.wait_for_stop()
     assert case.instruction.record is not None
     memory.bring_back()
     assert case.instruction.state == State.CONFIRMED
     assert case.instruction.record is None
+    _end(child, is_dead=is_dead)
