@@ -61,7 +61,6 @@ def _prove(scale: Scale, make_store: Callable[[str], Store]) -> dict:
         "processes": PROCESSES,
         "seconds": seconds,
         "calls the exchange counted": calls,
-        "share of the documented limit": f"{100 * calls // seconds} %",
         "windows above the documented limit": sum(told["above_limit"].values()),
         "problems": problems,
     }

@@ -79,7 +79,7 @@ def _table(outcomes: Sequence[Outcome]) -> list[str]:
         "| | " + " | ".join(outcome.engine for outcome in outcomes) + " |",
         "|---|" + "---|" * len(outcomes),
         _row("holds", ["yes" if outcome.holds else "**no**" for outcome in outcomes]),
-        _row("seed", [outcome.seed for outcome in outcomes]),
+        _row("seed", [str(outcome.seed) for outcome in outcomes]),
     ]
     lines += [_row(name, [o.figures.get(name, "") for o in outcomes]) for name in names]
     for outcome in outcomes:
