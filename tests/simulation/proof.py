@@ -37,5 +37,7 @@ def prove(scale: Scale) -> dict:
 def _start(first: int, last: int) -> subprocess.Popen[str]:
     command = (sys.executable, "-m", "tests.simulation", "--seeds", str(first), str(last))
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
-    environment.pop("DATABASE_URL", None)  # its database is in memory
+    # A database and a folder of its own for each; with a shared one the second would ask a person.
+    for shared in ("DATABASE_URL", "MARGINSITE_DATA_DIR"):
+        environment.pop(shared, None)
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
