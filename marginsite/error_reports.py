@@ -4,6 +4,7 @@ Django hides what a view marks as sensitive, but not in the pages of DEBUG, and 
 below the view. Keys pass through both, so here nothing of a variable or a posted field is shown.
 """
 
+import re
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -12,7 +13,15 @@ from django.views.debug import SafeExceptionReporterFilter
 
 
 class Discreet(SafeExceptionReporterFilter):
-    """Names without values, in mails and in the browser alike."""
+    """Names without values, in mails and in the browser alike; addresses may carry passwords."""
+
+    hidden_settings = re.compile(
+        SafeExceptionReporterFilter.hidden_settings.pattern + "|PEPPER|_URL", flags=re.IGNORECASE
+    )
+
+    def is_active(self, request: HttpRequest | None) -> bool:
+        """Always: a debug page is copied into tickets and chats."""
+        return True
 
     def get_post_parameters(self, request: HttpRequest | None) -> dict[str, Any] | QueryDict:
         """The names of the posted fields."""

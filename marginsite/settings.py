@@ -60,7 +60,6 @@ FINGERPRINT_PEPPER = secrets.fingerprint_pepper
 
 # --- Web ---------------------------------------------------------------------------------------
 DEBUG = env.bool("DEBUG", default=False)
-DEFAULT_EXCEPTION_REPORTER_FILTER = "marginsite.reports.Discreet"
 PORT = whole_setting("MARGINSITE_PORT", 8000, most=65535)
 BIND = text_setting("MARGINSITE_BIND", "127.0.0.1")
 WEB_WORKERS = whole_setting("MARGINSITE_WEB_WORKERS", 1, most=64)

@@ -42,12 +42,16 @@ class Desk:
     def __init__(self, paper: Paper, owner: User, folder: Path) -> None:
         self.paper = paper
         self.owner = owner
-        self.key: PaperKey = paper.new_key()
-        self.credentials = Credentials.of(self.key.access_key, self.key.secret, self.key.memo)
+        self.use(paper.new_key())
         self.account: Account = make_account(owner=owner)
         self.journal = Journal(folder / "sends")
         self.ahead = timedelta()
         self.steps: list[str] = []
+
+    def use(self, key: PaperKey) -> None:
+        """Call the exchange with this key."""
+        self.key = key
+        self.credentials = Credentials.of(key.access_key, key.secret, key.memo)
 
     def now(self) -> datetime:
         """Our clock, which `advance` moves together with the exchange's."""

@@ -107,7 +107,7 @@ def _doubt(instruction: Instruction, view: View, verdict: Verdict) -> tuple[str,
                 "There are new records over other amounts, and it is not known yet that the "
                 "exchange lists exactly the amount that was sent. Decide."
             )
-    if not _is_trusted(instruction):
+    if view.evidence.by_window and not _is_trusted(instruction):
         return "untrusted", (
             "No record of it is listed, but the exchange's lists of this pair do not follow the "
             "times they are asked for, so this site does not conclude from them. Decide."

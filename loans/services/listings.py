@@ -21,6 +21,7 @@ class Evidence:
     is_complete: bool
     venue_now: datetime | None
     how: str
+    by_window: bool = False  # rests on the exchange applying the times it is asked for
 
 
 def list_since(client: Client, *, symbol: str, kind: str, since: datetime) -> Evidence:
@@ -59,4 +60,4 @@ def _windowed(
     complete &= all(record.symbol == symbol for record in records)
     everything = {record.record_id: record for record in [*seen, *records]}
     how = "a short window, with a known record as control"
-    return Evidence(tuple(everything.values()), complete, window.exchange_at, how)
+    return Evidence(tuple(everything.values()), complete, window.exchange_at, how, by_window=True)

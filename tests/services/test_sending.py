@@ -110,11 +110,13 @@ def test_without_confirmed_assumptions_a_person_decides(desk: Desk) -> None:
 
 
 def test_over_lists_that_contradict_each_other_a_person_decides_at_the_horizon(desk: Desk) -> None:
+    desk.use(desk.paper.new_key(history=True))
+    desk.paper.switch(record_order="shuffled", limits="off")
     desk.paper.fault("drop", kind="borrow")
-    stream = {"account": desk.account, "symbol": "BTC_USDT", "kind": "borrow"}
+    stream = {"account": desk.account, "symbol": "ETH_USDT", "kind": "borrow"}
     Coverage.objects.create(**stream, trusted=False)
 
-    borrow = desk.look_until_decided(desk.send(desk.place("20")))
+    borrow = desk.look_until_decided(desk.send(desk.place("20", symbol="ETH_USDT")))
 
     assert (borrow.state, borrow.reason) == (State.NEEDS_HUMAN, "untrusted")
 
