@@ -23,12 +23,14 @@ from launch.install import PYTHON, TEST_LOCK, child_environment, ensure_installe
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 LOCAL_POSTGRESQL = ("postgres://postgres@127.0.0.1:5432/postgres", "127.0.0.1", 5432)
-# Their subject is not the database: once is enough.
+# Their subject is not the database, or they bring their own: once is enough.
 WITHOUT_DATABASE = (
     "tests/bitmart",
     "tests/contract",
     "tests/model",
+    "tests/mutants",
     "tests/paper",
+    "tests/simulation",
     "tests/proofs/test_report.py",
     "tests/proofs/test_samples_once.py",
     "tests/start",
