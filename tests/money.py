@@ -3,6 +3,7 @@
 `advance` moves the exchange's clock and ours together, so the bounds W, P and V pass in no time.
 """
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -126,6 +127,14 @@ class Desk:
     def sweep(self) -> None:
         """The tick."""
         sweep(now=self.now())
+
+    def wait_until_executed(self, count: int = 1) -> None:
+        """What was written takes the exchange a moment, also after its sender has died."""
+        for _ in range(200):
+            if len(self.executed()) >= count:
+                return
+            time.sleep(0.02)
+        raise AssertionError("the exchange has not carried it out")
 
     def executed(self, kind: str = "borrow") -> list[dict]:
         """What the exchange truly did for this key."""

@@ -226,6 +226,7 @@ def test_a_recovery_keeps_the_signing_time_of_what_was_being_sent(desk: Desk) ->
 
     with pytest.raises(SystemExit):
         desk.send(borrow, on_step=at_step("written", die))
+    desk.wait_until_executed()
     borrow.refresh_from_db()
     signed_at = borrow.signed_at
     desk.advance(600)

@@ -196,6 +196,7 @@ def test_a_worker_that_dies_while_sending_never_leads_to_a_second_send(
     borrow = desk.place("20")
     with pytest.raises(SystemExit):
         desk.send(borrow, on_step=_die_at(where))
+    desk.wait_until_executed(executions)
     desk.advance(31)
     desk.sweep()
     borrow.refresh_from_db()
@@ -374,6 +375,7 @@ def test_a_forgotten_send_is_found_in_the_journal(desk: Desk) -> None:
     borrow = desk.place("20")
     with pytest.raises(SystemExit):
         desk.send(borrow, on_step=_die_at("written"))
+    desk.wait_until_executed()
     _forget(borrow)
 
     recovery.heed_journal(desk.journal, now=desk.now())
@@ -389,6 +391,7 @@ def test_a_second_worker_gives_way_to_the_first_line_of_the_journal(desk: Desk) 
     borrow = desk.place("20", expires_at=desk.now() + timedelta(minutes=10))
     with pytest.raises(SystemExit):
         desk.send(borrow, on_step=_die_at("written"))
+    desk.wait_until_executed()
     _forget(borrow)
     desk.advance(20)
 
@@ -403,6 +406,7 @@ def test_a_send_that_only_the_journal_knows_is_found_however_late_it_recovers(de
     borrow = desk.place("20")
     with pytest.raises(SystemExit):
         desk.send(borrow, on_step=_die_at("written"))
+    desk.wait_until_executed()
     _forget(borrow)
     newer = next(iter(desk.journal.entries()))
     desk.journal.append(replace(newer, instruction_id=str(uuid4()), last_event_id=10**9))
@@ -419,6 +423,7 @@ def test_a_recovery_finds_what_was_sent_long_before_it(desk: Desk) -> None:
     borrow = desk.place("20")
     with pytest.raises(SystemExit):
         desk.send(borrow, on_step=_die_at("written"))
+    desk.wait_until_executed()
     _forget(borrow)
     desk.advance(3600)
 
