@@ -34,8 +34,14 @@ class Certificate:
 
     @property
     def is_whole(self) -> bool:
-        """Whether every stream is proven without a gap or a contradiction."""
-        return bool(self.streams) and not (self.unproven or self.untrusted or self.gaps)
+        """Whether every stream is proven from its start, without a gap or a contradiction."""
+        doubts = self.unproven or self.untrusted or self.gaps or self.is_loading
+        return bool(self.streams) and not doubts
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether some stream has not been read back to its start."""
+        return self.complete_from is not None
 
 
 def certify(
