@@ -136,8 +136,10 @@ def _pip(*command: str) -> list[str]:
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run an installer outside the project: uv would let pyproject.toml override the lock file."""
+    environment = _installer_environment()
     return subprocess.run(  # noqa: S603
-        command, cwd=ROOT, env=_installer_environment(), capture_output=True, text=True, check=False
+        command, cwd=ROOT.anchor, env=environment, capture_output=True, text=True, check=False
     )
 
 
