@@ -30,6 +30,7 @@ from loans.views.trade_pages import (
     page_url,
     see_other,
 )
+from loans.views.who import has_proved_lately, prove_again
 
 WORSE_RATE = Decimal("1.01")  # the same bound as the worker's last look before sending
 CHOSEN = ("account", "symbol", "currency", "amount")
@@ -64,8 +65,9 @@ def _trade(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
     now = timezone.now()
     posted = request.method == "POST"
     fields = request.POST if posted else request.GET
+    asks = "show" not in fields if posted else bool(fields.get("repay_all"))
     try:
-        if posted and "show" not in fields:
+        if asks:
             return _ask(request, kind, fields, now=now)
         if posted:  # without script, "Show" only chooses
             return see_other(page_url(kind, **{name: fields.get(name, "") for name in CHOSEN}))
@@ -139,7 +141,8 @@ def _confirm(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
     1. A token that placed already leads to its instruction, however old it is by now.
     2. It must be this person's, this session's, this kind's, and young; but not quicker than
        anybody reads.
-    3. What is unusual must be ticked, and the rate must not have become worse.
+    3. What is unusual must be ticked, and the rate must not have become worse. In addition to one
+       that may have happened, the person has proved lately who they are.
     """
     now, token = timezone.now(), request.POST.get("token", "")
     try:
@@ -178,6 +181,8 @@ def _place(
         return _anew(request, kind, seen=seen, notice=notice, now=now)
     if needs_tick(form.quote, seen.amount, ticked):
         return _same(request, kind, seen, token=token, notice=UNTICKED, now=now, status=422)
+    if "in_addition" in ticked and not has_proved_lately(request):
+        return prove_again(request, then=page_url(kind, **_fields_of(seen).dict()))
     try:
         placed = _write(request, seen, now=now, in_addition="in_addition" in ticked)
     except instructions.SlotTaken as taken:

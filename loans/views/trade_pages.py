@@ -19,6 +19,7 @@ from loans.models import Instruction, Kind, State, Venue
 from loans.services import confirmations, obstacles, quotes, tags, words
 from loans.services.confirmations import Confirmation
 from loans.services.quotes import Preview, Quote
+from loans.views.who import has_proved_lately
 
 FORM_PARTIALS = ("trade-panel", "trade-quote")
 RISK_LEVELS = {"1": "low", "2": "medium", "3": "high"}
@@ -179,6 +180,7 @@ def confirm_page(
         ),
         "obstacles": obstacles.found(quote),
         "beside": holder,
+        "asks_for_password": not has_proved_lately(request),
         "twin": obstacles.recent_twin(quote, asked.amount),
         "untick": untick,
         "changes": _changes(asked, seen),

@@ -1,6 +1,7 @@
 """Instruction pages: the story of each state, who sees and who acts, and when the asking ends."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ from django.utils import timezone
 from loans.models import FINAL, OPEN, Heartbeat, Instruction, Kind, MarginSide, State
 from loans.services import instructions as money
 from tests import factories
+from tests.views.people import let_time_pass, sign_in
 from tests.views.trade import Desk, make_desk, signed_in, text_of
 
 pytestmark = pytest.mark.django_db
@@ -290,6 +292,7 @@ CANDIDATE = {
 
 
 def test_a_person_decides_with_a_record_and_a_reason(desk: Desk) -> None:
+    desk = replace(desk, client=sign_in(desk.owner))
     instruction = one(desk, State.NEEDS_HUMAN, candidates=[CANDIDATE])
     record = factories.make_borrow(account=desk.account, record_id="B77")
     assert "B77" in page_of(desk, instruction)
@@ -304,6 +307,27 @@ def test_a_person_decides_with_a_record_and_a_reason(desk: Desk) -> None:
     assert instruction.state == State.EXECUTED_BY_HAND
     assert instruction.borrow_record == record
     assert "Seen in the loan list." in page_of(desk, instruction)
+
+
+def test_a_decision_wants_the_password_and_keeps_the_typing(desk: Desk) -> None:
+    desk = replace(desk, client=sign_in(desk.owner))
+    instruction = one(desk, State.NEEDS_HUMAN, candidates=[CANDIDATE])
+    let_time_pass(desk.client, seconds=601)
+    assert "asked for your password first" in page_of(desk, instruction)
+    typed = {"verdict": "executed", "record": "B77", "reason": "Seen <there> by me."}
+
+    asked = desk.client.post(url(instruction, "decide/"), typed)
+    back = desk.client.post(asked.url, {"password": factories.PASSWORD})
+
+    assert asked.url.startswith("/accounts/reauthenticate/")
+    assert back.url == url(instruction)
+    page = text_of(desk.client.get(back.url))
+    assert "Seen &lt;there&gt; by me." in page
+    assert re.search(r'value="executed"[^>]* checked', page)
+    assert '<option value="B77" selected>' in page
+    assert "Seen" not in page_of(desk, instruction)  # filled in once
+    instruction.refresh_from_db()
+    assert instruction.state == State.NEEDS_HUMAN
 
 
 @pytest.mark.parametrize(
