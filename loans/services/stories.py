@@ -136,7 +136,9 @@ def _record_words(instruction: Instruction) -> str:
             "The exchange's complete list does not show it, though. Look at the exchange's own "
             "pages; an administrator has been told."
         )
-    return "More than one record fits it, so none is taken for its own."
+    if instruction.reason == "record_not_bound":
+        return "More than one record fits it, or one that reads zero by now, so none is named."
+    return "It happened; its record is not named, as the records could not be read for a day."
 
 
 def _rejected(instruction: Instruction, facts: Facts) -> Story:
@@ -155,8 +157,7 @@ def _not_sent(instruction: Instruction, facts: Facts) -> Story:
     return Story(
         headline="Not sent",
         paragraphs=(
-            "The connection to the exchange never stood, so not one byte left this site and no "
-            "money moved.",
+            "Not one byte of it left this site, so no money moved.",
             *((f"What happened: {instruction.explanation}",) if instruction.explanation else ()),
             "It is not repeated by itself. You may place it again.",
             *_second_look(instruction, facts),

@@ -297,7 +297,7 @@ def _candidates(found: Instruction) -> list[dict[str, object]]:
 def decide(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
     """Record what a person knows of an instruction that the records do not settle.
 
-    It overrules the site's own caution, so who decides must have proved it lately; the typing stays.
+    It overrules the site's own caution, so the password is asked for; the typing stays.
     """
     found, now = _to_act_on(request, pk), timezone.now()
     if found.state != State.NEEDS_HUMAN:

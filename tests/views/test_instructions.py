@@ -90,6 +90,14 @@ def test_a_record_that_was_given_up_is_not_said_to_be_looked_up(desk: Desk) -> N
     assert "being looked up" not in page
 
 
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [("record_not_bound", "More than one record fits it"), ("confirmed", "could not be read")],
+)
+def test_why_no_record_is_named_is_said_truly(desk: Desk, reason: str, words: str) -> None:
+    assert words in page_of(desk, one(desk, State.CONFIRMED, reason=reason))
+
+
 def test_what_is_left_after_repaying_all_comes_without_a_reload(desk: Desk) -> None:
     MarginSide.objects.update(as_of=desk.now - timedelta(seconds=30))
     repaid = {"kind": Kind.REPAY, "repay_all": True, "settled_at": desk.now}
