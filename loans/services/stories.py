@@ -177,19 +177,13 @@ def _second_look(instruction: Instruction, facts: Facts) -> tuple[str, ...]:
 
 
 def _unknown(instruction: Instruction, facts: Facts) -> Story:
-    said = refusals.unclear(instruction.code)
-    why = (
-        f"The exchange said {said}, which does not say whether."
-        if said
-        else (instruction.explanation or "The answer was lost.")
-    )
     horizon = watched_until(instruction, facts.horizon)
     watched = f" until {formatting.both_zones(horizon)} at least" if horizon else ""
     over = horizon is not None and facts.now >= horizon
     return Story(
         headline="It may have happened",
         paragraphs=(
-            f"{figure_of(instruction)} was sent once, and no clear answer came back. {why}",
+            _how_unclear(instruction),
             f"The exchange's records are looked at again and again{watched}: a record of it "
             "settles it at once, its absence only when nothing can still arrive.",
         ),
@@ -198,6 +192,33 @@ def _unknown(instruction: Instruction, facts: Facts) -> Story:
         next_step="Looked up again" if over else "Nothing of it can still arrive",
         next_at=instruction.look_at if over else horizon,
     )
+
+
+def _is_sending_forgotten(instruction: Instruction) -> bool:
+    """Whether a restored database took with it whether, and when, it was sent."""
+    return not instruction.body_sha256
+
+
+def _how_unclear(instruction: Instruction) -> str:
+    if _is_sending_forgotten(instruction):
+        return (
+            "The database was restored, so this site no longer knows whether "
+            f"{figure_of(instruction)} was sent. It was sent once at most, and is not sent again."
+        )
+    sent = f"{figure_of(instruction)} was sent once, and no clear answer came back."
+    return f"{sent} {_why(instruction)}"
+
+
+def _why(instruction: Instruction) -> str:
+    """Why what came back does not settle it."""
+    told = instruction.explanation.rstrip(".")
+    if said := refusals.unclear(instruction.code):
+        return f"The exchange said {said}, which does not say whether."
+    if instruction.code is not None:
+        return f"The exchange answered with code {instruction.code}, which settles nothing: {told}."
+    if instruction.http_status is not None:
+        return f"What came back (HTTP {instruction.http_status}) settles nothing: {told}."
+    return f"{told[0].upper()}{told[1:]}." if told else "The answer was lost."
 
 
 def _wait_warning(instruction: Instruction) -> str:
@@ -210,10 +231,11 @@ def _wait_warning(instruction: Instruction) -> str:
 
 
 def _needs_human(instruction: Instruction, facts: Facts) -> Story:
+    sent = "may have been" if _is_sending_forgotten(instruction) else "was"
     return Story(
         headline="You have to decide",
         paragraphs=(
-            f"{figure_of(instruction)} was sent once, and the records do not settle whether it "
+            f"{figure_of(instruction)} {sent} sent once, and the records do not settle whether it "
             f"happened. {instruction.explanation}".strip(),
             "Look at the loan list in the exchange's own pages, then say below what you saw. "
             "Until then nothing else is placed here unless you ask for it in addition.",
