@@ -154,11 +154,12 @@ def _rejected(instruction: Instruction, facts: Facts) -> Story:
 
 
 def _not_sent(instruction: Instruction, facts: Facts) -> Story:
+    told = instruction.explanation.rstrip(".")
     return Story(
         headline="Not sent",
         paragraphs=(
             "Not one byte of it left this site, so no money moved.",
-            *((f"What happened: {instruction.explanation}",) if instruction.explanation else ()),
+            *((f"What happened: {told}.",) if told else ()),
             "It is not repeated by itself. You may place it again.",
             *_second_look(instruction, facts),
         ),
@@ -293,12 +294,13 @@ def _cancelled(instruction: Instruction, facts: Facts) -> Story:
 
 def _expired(instruction: Instruction, facts: Facts) -> Story:
     waited = formatting.whole_seconds(instruction.expires_at, instruction.created_at)
+    hindrance = instruction.explanation.partition("Last hindrance: ")[2]
     return Story(
         headline="Expired, not sent",
         paragraphs=(
             f"It could not be sent within {waited} s, so it was dropped: nothing is sent long "
             "after somebody confirmed it. No money moved.",
-            *((instruction.explanation,) if instruction.explanation else ()),
+            *((f"What was in the way at last: {hindrance}",) if hindrance else ()),
         ),
         warning=facts.worker,
     )

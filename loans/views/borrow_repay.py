@@ -65,7 +65,7 @@ def _trade(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
     now = timezone.now()
     posted = request.method == "POST"
     fields = request.POST if posted else request.GET
-    asks = "show" not in fields if posted else bool(fields.get("repay_all"))
+    asks = "show" not in fields if posted else _links_to_repay_all(kind, fields)
     try:
         if asks:
             return _ask(request, kind, fields, now=now)
@@ -74,6 +74,12 @@ def _trade(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
         return _blank(request, kind, fields, now=now)
     except OnlyLooking as why:
         return _only_looking(request, kind, str(why))
+
+
+def _links_to_repay_all(kind: Kind, fields: QueryDict) -> bool:
+    """Whether a link asks to look at repaying everything; like the post, that places nothing."""
+    named = ("account", "symbol", "currency", "repay_all")
+    return kind == Kind.REPAY and all(fields.get(name) for name in named)
 
 
 def _only_looking(request: HtmxHttpRequest, kind: Kind, why: str) -> HttpResponse:

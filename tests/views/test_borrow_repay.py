@@ -239,6 +239,17 @@ def test_repaying_all_shows_the_amount_and_the_cap_if_an_hour_turns(desk: Desk) 
     assert "15.00068748" in page
 
 
+def test_a_link_to_repay_all_shows_the_same_and_places_nothing(desk: Desk) -> None:
+    query = desk.fields(amount="") | {"repay_all": "on"}
+
+    page = text_of(desk.client.get("/repay/", query))
+
+    assert "at most" in page
+    assert "15.00068748" in page
+    assert not Instruction.objects.exists()
+    assert desk.client.get("/repay/", {"repay_all": "on"}).status_code == 200
+
+
 def test_repaying_all_without_account_figures_goes_by_the_records_and_says_so(desk: Desk) -> None:
     MarginSide.objects.all().delete()
     factories.make_borrow(account=desk.account, principal="15", interest="0.00034374")
