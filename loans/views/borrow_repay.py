@@ -126,7 +126,7 @@ def _ask(
     if not form.is_valid():
         status = 422 if status == 200 else status
         return form_page(request, form, now=now, typed=typed, status=status, notice=notice)
-    if obstacle := obstacles.blocking(form.quote):
+    if obstacle := obstacles.blocking(form.quote, bounds=venues.money_bounds()):
         return form_page(
             request, form, now=now, typed=typed, status=409,
             notice=notice or obstacle.sentence, taken=obstacle.instruction,

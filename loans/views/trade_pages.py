@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from django.http import HttpResponse
 from django.urls import reverse
 
-from loans import formatting
+from loans import formatting, venues
 from loans.forms.trade import Choice, TradeForm, amount_problem
 from loans.htmx import HtmxHttpRequest, render_page
 from loans.models import Instruction, Kind, State, Venue
@@ -92,7 +92,7 @@ def _quote_context(
         problem = quotes.refusal(quote, preview.amount)
     return {
         "quote": quote,
-        "obstacles": obstacles.found(quote),
+        "obstacles": obstacles.found(quote, bounds=venues.money_bounds()),
         "portions": _portions(choice, quote),
         "preview": preview,
         "problem": "" if is_said else problem,
@@ -178,7 +178,7 @@ def confirm_page(
             is_real_money=quote.account.is_real_money,
             whole=asked.repay_all,
         ),
-        "obstacles": obstacles.found(quote),
+        "obstacles": obstacles.found(quote, bounds=venues.money_bounds()),
         "beside": holder,
         "asks_for_password": not has_proved_lately(request),
         "twin": obstacles.recent_twin(quote, asked.amount),
