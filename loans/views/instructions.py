@@ -127,7 +127,7 @@ def _to_act_on(request: HtmxHttpRequest, pk: UUID) -> Instruction:
 
 
 def _may_act(request: HtmxHttpRequest, found: Instruction) -> bool:
-    return Account.objects.tradable_by(request.user).filter(pk=found.account_id).exists()
+    return Account.objects.entrusted_to(request.user).filter(pk=found.account_id).exists()
 
 
 def _context(

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from loans.models import Instruction, Kind, State
+from loans.models import Account, Instruction, Kind, State
 from loans.services import instructions as money
 from tests import factories
 from tests.views.people import let_time_pass, sign_in
@@ -95,6 +95,23 @@ def test_a_person_decides_with_a_record_and_a_reason(desk: Desk) -> None:
     assert instruction.state == State.EXECUTED_BY_HAND
     assert instruction.borrow_record == record
     assert "Seen in the loan list." in page_of(desk, instruction)
+
+
+def test_a_disabled_key_keeps_nobody_from_deciding_or_cancelling(desk: Desk) -> None:
+    desk = replace(desk, client=sign_in(desk.owner))
+    waiting, instruction = placed(desk), one(desk, State.NEEDS_HUMAN, lane=1)
+    Account.objects.update(disabled=True)
+    assert "Record my decision" in page_of(desk, instruction)
+
+    desk.client.post(
+        url(instruction, "decide/"), {"verdict": "not_executed", "reason": "Nothing there."}
+    )
+    desk.client.post(url(waiting, "cancel/"))
+
+    waiting.refresh_from_db()
+    instruction.refresh_from_db()
+    assert instruction.state == State.NOT_EXECUTED_BY_HAND
+    assert waiting.state == State.CANCELLED
 
 
 def test_a_decision_wants_the_password_and_keeps_the_typing(desk: Desk) -> None:
