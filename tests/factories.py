@@ -310,6 +310,7 @@ def make_instruction(
     }
     if state not in (*BEFORE_SENDING, *NEVER_SENT):
         defaults["signed_at"] = created_at + timedelta(seconds=1)
+        defaults["body_sha256"] = "5e" * 32
     if state == State.CONFIRMED:
         defaults["answer_id"] = f"answer{next(_numbers)}"
     if state not in OPEN:

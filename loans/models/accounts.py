@@ -45,15 +45,20 @@ class AccountQuerySet(models.QuerySet["Account"]):
         shared = AccountShare.objects.filter(person_id=person.pk).values("account_id")
         return self.filter(owner__isnull=False).filter(Q(owner_id=person.pk) | Q(pk__in=shared))
 
-    def tradable_by(self, person: Person) -> "AccountQuerySet":
-        """Connected ones on which the person may borrow and repay: owner, trader or manager."""
+    def entrusted_to(self, person: Person) -> "AccountQuerySet":
+        """Kept ones of which the person is owner, trader or manager, whatever the key can do now:
+        even with a disabled one, an instruction is cancelled or decided by them.
+        """
         if not person.is_authenticated:
             return self.none()
         shared = AccountShare.objects.filter(
             person_id=person.pk, role__in=AccountShare.TRADING_ROLES
         ).values("account_id")
-        owned_by_people = self.connected().filter(owner__isnull=False)
-        return owned_by_people.filter(Q(owner_id=person.pk) | Q(pk__in=shared))
+        return self.kept().filter(Q(owner_id=person.pk) | Q(pk__in=shared))
+
+    def tradable_by(self, person: Person) -> "AccountQuerySet":
+        """Connected ones on which the person may borrow and repay: owner, trader or manager."""
+        return self.connected().entrusted_to(person)
 
     def market_data(self) -> "AccountQuerySet":
         """The ownerless keys that only read terms."""

@@ -48,6 +48,16 @@ def look(
         look_again(instruction, view)
 
 
+def look_in_vain(instruction: Instruction, *, bounds: Bounds, now: datetime) -> None:
+    """Its records cannot be read (the key does not open, or is gone): come back later.
+
+    A person decides after a day; what is only looked at a second time is then left alone. Without
+    this such rows would stay due, and in the end crowd out those that can be looked for.
+    """
+    if _take_turn(instruction, bounds=bounds, now=now):
+        give_up_after_a_day(instruction, bounds=bounds, now=now)
+
+
 def _take_turn(instruction: Instruction, *, bounds: Bounds, now: datetime) -> bool:
     """Set the next time by compare-and-set, so that two processes do not look at once."""
     if instruction.look_at is None or instruction.look_at > now:

@@ -22,7 +22,9 @@ from loans.models import (
     SiteState,
     State,
 )
+from loans.services import recovery
 from loans.services.attention import SILENT_AFTER
+from loans.services.bounds import Bounds
 from loans.services.quotes import LATE_AFTER, Quote
 
 MONEY_WORKER = "money"
@@ -48,10 +50,11 @@ class Obstacle:
     instruction: Instruction | None = None
 
 
-def found(quote: Quote) -> list[Obstacle]:
+def found(quote: Quote, *, bounds: Bounds) -> list[Obstacle]:
     """Everything in the way of this slot, what blocks first."""
     all_of_them = [
         *switches(quote.account, quote.kind),
+        *_restored(quote, bounds),
         *_pair(quote),
         *_slot(quote),
         *_age(quote),
@@ -62,9 +65,9 @@ def found(quote: Quote) -> list[Obstacle]:
     return sorted(all_of_them, key=lambda obstacle: not obstacle.blocks)
 
 
-def blocking(quote: Quote) -> Obstacle | None:
+def blocking(quote: Quote, *, bounds: Bounds) -> Obstacle | None:
     """The first thing that stops this slot altogether, or None."""
-    return next((obstacle for obstacle in found(quote) if obstacle.blocks), None)
+    return next((obstacle for obstacle in found(quote, bounds=bounds) if obstacle.blocks), None)
 
 
 def switches(account: Account, kind: str) -> list[Obstacle]:
@@ -85,6 +88,19 @@ def switches(account: Account, kind: str) -> list[Obstacle]:
             f"The owner of {account.label} has not allowed borrowing and repaying with it yet."
         )
     return [Obstacle(sentence=text, blocks=True, way=Way.KEYS) for text in sentences]
+
+
+def _restored(quote: Quote, bounds: Bounds) -> list[Obstacle]:
+    """That money waits after a restore: what is placed now would only expire."""
+    if not recovery.still_recovering(quote.account, bounds=bounds, now=quote.now):
+        return []
+    until = SiteState.load().recovered_at + bounds.horizon
+    rest = "the records of this account have been read again, which takes a few minutes."
+    if quote.now < until:
+        rest = f"{formatting.both_zones(until)}, when nothing forgotten can still arrive."
+    return [
+        Obstacle(sentence=f"The database was restored: nothing is sent until {rest}", blocks=True)
+    ]
 
 
 def open_in_slot(quote: Quote) -> Instruction | None:

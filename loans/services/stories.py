@@ -136,7 +136,9 @@ def _record_words(instruction: Instruction) -> str:
             "The exchange's complete list does not show it, though. Look at the exchange's own "
             "pages; an administrator has been told."
         )
-    return "More than one record fits it, so none is taken for its own."
+    if instruction.reason == "record_not_bound":
+        return "More than one record fits it, or one that reads zero by now, so none is named."
+    return "It happened; its record is not named, as the records could not be read for a day."
 
 
 def _rejected(instruction: Instruction, facts: Facts) -> Story:
@@ -152,12 +154,12 @@ def _rejected(instruction: Instruction, facts: Facts) -> Story:
 
 
 def _not_sent(instruction: Instruction, facts: Facts) -> Story:
+    told = instruction.explanation.rstrip(".")
     return Story(
         headline="Not sent",
         paragraphs=(
-            "The connection to the exchange never stood, so not one byte left this site and no "
-            "money moved.",
-            *((f"What happened: {instruction.explanation}",) if instruction.explanation else ()),
+            "Not one byte of it left this site, so no money moved.",
+            *((f"What happened: {told}.",) if told else ()),
             "It is not repeated by itself. You may place it again.",
             *_second_look(instruction, facts),
         ),
@@ -176,19 +178,13 @@ def _second_look(instruction: Instruction, facts: Facts) -> tuple[str, ...]:
 
 
 def _unknown(instruction: Instruction, facts: Facts) -> Story:
-    said = refusals.unclear(instruction.code)
-    why = (
-        f"The exchange said {said}, which does not say whether."
-        if said
-        else (instruction.explanation or "The answer was lost.")
-    )
     horizon = watched_until(instruction, facts.horizon)
     watched = f" until {formatting.both_zones(horizon)} at least" if horizon else ""
     over = horizon is not None and facts.now >= horizon
     return Story(
         headline="It may have happened",
         paragraphs=(
-            f"{figure_of(instruction)} was sent once, and no clear answer came back. {why}",
+            _how_unclear(instruction),
             f"The exchange's records are looked at again and again{watched}: a record of it "
             "settles it at once, its absence only when nothing can still arrive.",
         ),
@@ -197,6 +193,33 @@ def _unknown(instruction: Instruction, facts: Facts) -> Story:
         next_step="Looked up again" if over else "Nothing of it can still arrive",
         next_at=instruction.look_at if over else horizon,
     )
+
+
+def _is_sending_forgotten(instruction: Instruction) -> bool:
+    """Whether a restored database took with it whether, and when, it was sent."""
+    return not instruction.body_sha256
+
+
+def _how_unclear(instruction: Instruction) -> str:
+    if _is_sending_forgotten(instruction):
+        return (
+            "The database was restored, so this site no longer knows whether "
+            f"{figure_of(instruction)} was sent. It was sent once at most, and is not sent again."
+        )
+    sent = f"{figure_of(instruction)} was sent once, and no clear answer came back."
+    return f"{sent} {_why(instruction)}"
+
+
+def _why(instruction: Instruction) -> str:
+    """Why what came back does not settle it."""
+    told = instruction.explanation.rstrip(".")
+    if said := refusals.unclear(instruction.code):
+        return f"The exchange said {said}, which does not say whether."
+    if instruction.code is not None:
+        return f"The exchange answered with code {instruction.code}, which settles nothing: {told}."
+    if instruction.http_status is not None:
+        return f"What came back (HTTP {instruction.http_status}) settles nothing: {told}."
+    return f"{told[0].upper()}{told[1:]}." if told else "The answer was lost."
 
 
 def _wait_warning(instruction: Instruction) -> str:
@@ -209,10 +232,11 @@ def _wait_warning(instruction: Instruction) -> str:
 
 
 def _needs_human(instruction: Instruction, facts: Facts) -> Story:
+    sent = "may have been" if _is_sending_forgotten(instruction) else "was"
     return Story(
         headline="You have to decide",
         paragraphs=(
-            f"{figure_of(instruction)} was sent once, and the records do not settle whether it "
+            f"{figure_of(instruction)} {sent} sent once, and the records do not settle whether it "
             f"happened. {instruction.explanation}".strip(),
             "Look at the loan list in the exchange's own pages, then say below what you saw. "
             "Until then nothing else is placed here unless you ask for it in addition.",
@@ -270,12 +294,13 @@ def _cancelled(instruction: Instruction, facts: Facts) -> Story:
 
 def _expired(instruction: Instruction, facts: Facts) -> Story:
     waited = formatting.whole_seconds(instruction.expires_at, instruction.created_at)
+    hindrance = instruction.explanation.partition("Last hindrance: ")[2]
     return Story(
         headline="Expired, not sent",
         paragraphs=(
             f"It could not be sent within {waited} s, so it was dropped: nothing is sent long "
             "after somebody confirmed it. No money moved.",
-            *((instruction.explanation,) if instruction.explanation else ()),
+            *((f"What was in the way at last: {hindrance}",) if hindrance else ()),
         ),
         warning=facts.worker,
     )

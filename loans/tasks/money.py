@@ -7,9 +7,9 @@ from django.utils import timezone
 
 from loans import venues
 from loans.bitmart import limits
-from loans.models import HAPPENED, Instruction
+from loans.models import HAPPENED, Account, Instruction, State
 from loans.services import heartbeats, recovery, sweeping
-from loans.services.looking import look
+from loans.services.looking import look, look_in_vain
 from loans.services.sending import send
 from loans.tasks.bell import ring
 from loans.tasks.sync import refresh_pair
@@ -26,13 +26,16 @@ def send_instruction(instruction_id: str) -> None:
     recovery.heed_journal(venues.journal(), now=timezone.now())
     heartbeats.beat(name="money", now=timezone.now())
     instruction = Instruction.objects.filter(pk=instruction_id).first()
-    if instruction is None or instruction.state != "QUEUED":
+    if instruction is None or instruction.state != State.QUEUED:
         return
     try:
         with venues.money_line(instruction.account) as line:
             send(instruction, line)
     except VaultError:
         logger.error("the key of account %s does not open", instruction.account_id)
+        # Another worker may have the right keyring; if none has, this says why it expired.
+        waiting = Instruction.objects.filter(pk=instruction.pk, state=State.QUEUED)
+        waiting.update(explanation="The stored key does not open with this site's keyring.")
         return
     if instruction.look_at is not None:
         ring(look_for_instruction, instruction_id)
@@ -43,21 +46,23 @@ def send_instruction(instruction_id: str) -> None:
 def look_for_instruction(instruction_id: str) -> None:
     """Read the records for one instruction, if its time has come."""
     instruction = Instruction.objects.filter(pk=instruction_id).first()
-    if instruction is None or instruction.account.status == "removed":
+    if instruction is None:
         return
-    account = instruction.account
+    account, bounds, now = instruction.account, venues.money_bounds(), timezone.now()
     before = instruction.state
     try:
         with venues.client_for(account, priority=limits.UNKNOWN_OUTCOME) as client:
             look(
                 instruction,
                 client=client,
-                bounds=venues.money_bounds(),
+                bounds=bounds,
                 is_probed=venues.is_probed(account),
-                now=timezone.now(),
+                now=now,
             )
     except VaultError:
-        logger.error("the key of account %s does not open", account.pk)
+        if account.status != Account.Status.REMOVED:
+            logger.error("the key of account %s does not open", account.pk)
+        look_in_vain(instruction, bounds=bounds, now=now)
     if instruction.state != before:
         _refresh_after(instruction)
 

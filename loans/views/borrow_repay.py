@@ -30,6 +30,7 @@ from loans.views.trade_pages import (
     page_url,
     see_other,
 )
+from loans.views.who import has_proved_lately, prove_again
 
 WORSE_RATE = Decimal("1.01")  # the same bound as the worker's last look before sending
 CHOSEN = ("account", "symbol", "currency", "amount")
@@ -64,14 +65,21 @@ def _trade(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
     now = timezone.now()
     posted = request.method == "POST"
     fields = request.POST if posted else request.GET
+    asks = "show" not in fields if posted else _links_to_repay_all(kind, fields)
     try:
-        if posted and "show" not in fields:
+        if asks:
             return _ask(request, kind, fields, now=now)
         if posted:  # without script, "Show" only chooses
             return see_other(page_url(kind, **{name: fields.get(name, "") for name in CHOSEN}))
         return _blank(request, kind, fields, now=now)
     except OnlyLooking as why:
         return _only_looking(request, kind, str(why))
+
+
+def _links_to_repay_all(kind: Kind, fields: QueryDict) -> bool:
+    """Whether a link asks to look at repaying everything; like the post, that places nothing."""
+    named = ("account", "symbol", "currency", "repay_all")
+    return kind == Kind.REPAY and all(fields.get(name) for name in named)
 
 
 def _only_looking(request: HtmxHttpRequest, kind: Kind, why: str) -> HttpResponse:
@@ -118,7 +126,7 @@ def _ask(
     if not form.is_valid():
         status = 422 if status == 200 else status
         return form_page(request, form, now=now, typed=typed, status=status, notice=notice)
-    if obstacle := obstacles.blocking(form.quote):
+    if obstacle := obstacles.blocking(form.quote, bounds=venues.money_bounds()):
         return form_page(
             request, form, now=now, typed=typed, status=409,
             notice=notice or obstacle.sentence, taken=obstacle.instruction,
@@ -139,7 +147,8 @@ def _confirm(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
     1. A token that placed already leads to its instruction, however old it is by now.
     2. It must be this person's, this session's, this kind's, and young; but not quicker than
        anybody reads.
-    3. What is unusual must be ticked, and the rate must not have become worse.
+    3. What is unusual must be ticked, and the rate must not have become worse. In addition to one
+       that may have happened, the person has proved lately who they are.
     """
     now, token = timezone.now(), request.POST.get("token", "")
     try:
@@ -178,6 +187,8 @@ def _place(
         return _anew(request, kind, seen=seen, notice=notice, now=now)
     if needs_tick(form.quote, seen.amount, ticked):
         return _same(request, kind, seen, token=token, notice=UNTICKED, now=now, status=422)
+    if "in_addition" in ticked and not has_proved_lately(request):
+        return prove_again(request, then=page_url(kind, **_fields_of(seen).dict()))
     try:
         placed = _write(request, seen, now=now, in_addition="in_addition" in ticked)
     except instructions.SlotTaken as taken:

@@ -42,6 +42,7 @@ from loans.services import (
 from loans.services import instructions as money
 from loans.services.instruction_lists import GROUPS, Filters
 from loans.views.trade_pages import band_of, page_url, see_other
+from loans.views.who import has_proved_lately, prove_again, take_kept
 
 STORY = "instruction-story"
 LEFT_PERIOD, LEFT_WAIT = 5, timedelta(minutes=10)
@@ -105,7 +106,8 @@ def instruction(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
     found, now = _visible(request, pk), timezone.now()
     if asked_fragment(request, (STORY,)) and request.GET.get("seen") == _mark(found, now):
         return HttpResponse(status=204)
-    context = _context(request, found, now=now)
+    decision = _decision_form(request, found, initial=take_kept(request))
+    context = _context(request, found, now=now, decision=decision)
     return render_page(request, "loans/instruction.html", context, partials=(STORY,))
 
 
@@ -125,7 +127,7 @@ def _to_act_on(request: HtmxHttpRequest, pk: UUID) -> Instruction:
 
 
 def _may_act(request: HtmxHttpRequest, found: Instruction) -> bool:
-    return Account.objects.tradable_by(request.user).filter(pk=found.account_id).exists()
+    return Account.objects.entrusted_to(request.user).filter(pk=found.account_id).exists()
 
 
 def _context(
@@ -133,7 +135,7 @@ def _context(
     found: Instruction,
     *,
     now: datetime,
-    decision: DecisionForm | None = None,
+    decision: DecisionForm | None,
 ) -> dict[str, object]:
     facts = stories.Facts(
         now=now,
@@ -154,7 +156,8 @@ def _context(
         "may_act": may_act,
         "can_cancel": may_act and found.state in (State.AWAITING_APPROVAL, State.QUEUED),
         "candidates": _candidates(found),
-        "decision": decision or _decision_form(found, may_act),
+        "decision": decision,
+        "asks_for_password": decision is not None and not has_proved_lately(request),
         "again_url": _again_url(found) if may_act and found.state in AGAIN else "",
         "repay_all_is_better": found.code == 51006,
         "left": left,
@@ -259,10 +262,12 @@ def cancel(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
     return see_other(reverse("loans:instruction", args=[pk]))
 
 
-def _decision_form(found: Instruction, may_act: bool) -> DecisionForm | None:
-    if not may_act or found.state != State.NEEDS_HUMAN:
+def _decision_form(
+    request: HtmxHttpRequest, found: Instruction, *, initial: dict[str, str]
+) -> DecisionForm | None:
+    if found.state != State.NEEDS_HUMAN or not _may_act(request, found):
         return None
-    return DecisionForm(records=_records(found))
+    return DecisionForm(records=_records(found), initial=initial)
 
 
 def _records(found: Instruction) -> list[tuple[str, str]]:
@@ -290,12 +295,18 @@ def _candidates(found: Instruction) -> list[dict[str, object]]:
 
 @require_POST
 def decide(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
-    """Record what a person knows of an instruction that the records do not settle."""
+    """Record what a person knows of an instruction that the records do not settle.
+
+    It overrules the site's own caution, so the password is asked for; the typing stays.
+    """
     found, now = _to_act_on(request, pk), timezone.now()
     if found.state != State.NEEDS_HUMAN:
         messages.warning(request, "It needs no decision any more.")
         return see_other(reverse("loans:instruction", args=[pk]))
     form = DecisionForm(request.POST, records=_records(found))
+    if form.is_valid() and not has_proved_lately(request):
+        then = reverse("loans:instruction", args=[pk])
+        return prove_again(request, then=then, keep=form.cleaned_data)
     if form.is_valid():
         try:
             money.decide_by_hand(

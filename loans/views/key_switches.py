@@ -102,7 +102,9 @@ def _retry(account: Account, by: By) -> str:
 
 def _disable(account: Account, by: By) -> str:
     keys.disable(account, by=by)
-    return f"{account.label} is disabled: nothing is called with its key."
+    return (
+        f"{account.label} is disabled: nothing is called with its key but to look up what was sent."
+    )
 
 
 def _enable(account: Account, by: By) -> str:

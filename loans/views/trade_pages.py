@@ -12,13 +12,14 @@ from urllib.parse import urlencode
 from django.http import HttpResponse
 from django.urls import reverse
 
-from loans import formatting
+from loans import formatting, venues
 from loans.forms.trade import Choice, TradeForm, amount_problem
 from loans.htmx import HtmxHttpRequest, render_page
 from loans.models import Instruction, Kind, State, Venue
 from loans.services import confirmations, obstacles, quotes, tags, words
 from loans.services.confirmations import Confirmation
 from loans.services.quotes import Preview, Quote
+from loans.views.who import has_proved_lately
 
 FORM_PARTIALS = ("trade-panel", "trade-quote")
 RISK_LEVELS = {"1": "low", "2": "medium", "3": "high"}
@@ -91,7 +92,7 @@ def _quote_context(
         problem = quotes.refusal(quote, preview.amount)
     return {
         "quote": quote,
-        "obstacles": obstacles.found(quote),
+        "obstacles": obstacles.found(quote, bounds=venues.money_bounds()),
         "portions": _portions(choice, quote),
         "preview": preview,
         "problem": "" if is_said else problem,
@@ -177,8 +178,9 @@ def confirm_page(
             is_real_money=quote.account.is_real_money,
             whole=asked.repay_all,
         ),
-        "obstacles": obstacles.found(quote),
+        "obstacles": obstacles.found(quote, bounds=venues.money_bounds()),
         "beside": holder,
+        "asks_for_password": not has_proved_lately(request),
         "twin": obstacles.recent_twin(quote, asked.amount),
         "untick": untick,
         "changes": _changes(asked, seen),

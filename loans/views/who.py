@@ -12,6 +12,8 @@ from django.urls import reverse
 
 from loans.services.audit import By
 
+KEPT = "kept_while_proving"
+
 
 def who(request: HttpRequest, now: datetime) -> By:
     """The person, the moment and the address, for a service that writes them down."""
@@ -26,15 +28,26 @@ def has_proved_lately(request: HttpRequest) -> bool:
     return time.time() - records[-1]["at"] < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
 
 
-def prove_again(request: HttpRequest, *, then: str) -> HttpResponse:
+def prove_again(
+    request: HttpRequest, *, then: str, keep: dict[str, str] | None = None
+) -> HttpResponse:
     """Ask for the password, then go to `then`, a path of ours.
 
-    What was posted is not kept and not sent again: it may hold a key, and a session is no place for
-    one.
+    What was posted is not sent again, and not kept but for the fields in `keep`, with which the
+    page at `then` is filled in: a post may hold a key, and a session is no place for one.
     """
+    if keep:
+        request.session[KEPT] = {"path": then, "fields": keep}
     if request.method == "POST":
         messages.info(request, "First confirm that it is you; then do it once more.")
     query = urlencode({"next": then})
     response = HttpResponseRedirect(f"{reverse('account_reauthenticate')}?{query}")
     response.status_code = 303
     return response
+
+
+def take_kept(request: HttpRequest) -> dict[str, str]:
+    """What was typed on this page before the password was asked for, once; mostly nothing."""
+    if request.session.get(KEPT, {}).get("path") != request.path:
+        return {}
+    return request.session.pop(KEPT)["fields"]

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from loans.bitmart import money
 from loans.models import Account, AccountShare, Instruction, State, guards
 from loans.services import recovery, sweeping
+from loans.services.journal import Journal
 from loans.services.sending import EPOCH, MILLISECOND
 from tests.factories import make_share
 from tests.money import SECOND, Desk
@@ -249,3 +250,34 @@ def test_the_journal_knows_the_amount_that_a_repay_all_sent(desk: Desk) -> None:
     repay.refresh_from_db()
     assert (repay.state, format(repay.amount, "f")) == (State.UNKNOWN, "15.00034374")
     assert desk.look(repay).state == State.EXECUTED
+
+
+@pytest.mark.parametrize("where", ["/dev/full", "{folder}/no such folder/sends"])
+def test_without_its_line_in_the_journal_nothing_is_sent(
+    desk: Desk, tmp_path: Path, where: str
+) -> None:
+    desk.journal = Journal(Path(where.format(folder=tmp_path)))
+
+    borrow = desk.send(desk.place("20"))
+
+    assert borrow.state == State.NOT_SENT
+    assert "journal" in borrow.explanation
+    assert desk.paper.books(desk.key)["money"] == []
+
+
+@pytest.mark.parametrize(("hours", "left"), [(1, "0"), (2, "0.00034374"), (3, "0.00068748")])
+def test_repaying_all_survives_turning_hours_up_to_its_cap(
+    desk: Desk, hours: int, left: str
+) -> None:
+    desk.send(desk.place("15"))
+    asked = {"repay_all": True, "amount_cap": Decimal("15.00068748")}
+    repay = desk.place("15.00034374", "repay", expires_at=desk.now() + 5 * HOUR, **asked)
+    desk.advance(hours * 3600)
+
+    desk.send(repay)
+
+    owed = desk.client().margin_accounts("BTC_USDT").rows[0].quote
+    assert repay.state == State.CONFIRMED
+    assert repay.amount == Decimal("15.00068748")
+    assert owed.borrow_unpaid + owed.interest_unpaid == Decimal(left)
+    assert desk.look(repay).repay_record.amount == repay.amount

@@ -19,7 +19,7 @@ def told(state: str, kind: str = Kind.BORROW, **fields: object) -> Instruction:
     account = factories.Account(label="Desk", venue="paper")
     times = {"created_at": NOW, "expires_at": NOW + timedelta(seconds=60)}
     if state in UNDECIDED:
-        times["signed_at"] = NOW
+        fields = {"signed_at": NOW, "body_sha256": "5e" * 32} | fields
     return Instruction(
         account=account, kind=kind, symbol="BTC_USDT", currency="USDT", amount=Decimal(20),
         state=state, **(times | fields),
@@ -95,3 +95,27 @@ def test_real_money_is_said_in_the_sentence_and_on_the_button() -> None:
         )
         == "Repay all 15.00034374 USDT, real money"
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("state", [State.UNKNOWN, State.NEEDS_HUMAN])
+def test_what_a_restored_database_forgot_is_not_said_to_have_been_sent(state: State) -> None:
+    text = " ".join(stories.tell(told(state, body_sha256=""), FACTS).paragraphs)
+
+    assert "was sent once," not in text
+    assert "no longer knows" in text or "may have been sent" in text
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"code": 51008}, "should be tried later (51008), which does not say whether."),
+        ({"code": 59999, "explanation": "Odd"}, "code 59999, which settles nothing: Odd."),
+        ({"http_status": 502, "explanation": "not JSON"}, "(HTTP 502) settles nothing: not JSON."),
+        ({"explanation": "the connection was reset"}, "The connection was reset."),
+        ({}, "The answer was lost."),
+    ],
+)
+def test_why_an_answer_settles_nothing_is_a_whole_sentence(
+    fields: dict[str, object], words: str
+) -> None:
+    assert words in stories.tell(told(State.UNKNOWN, **fields), FACTS).paragraphs[0]

@@ -14,7 +14,7 @@ from loans.models import Account, Instruction, MarginSide, State
 from loans.services import instructions
 from loans.services.journal import Entry
 from loans.tasks import look_for_instruction, money_tick, refresh_pair, send_instruction
-from tests.factories import make_account, make_market
+from tests.factories import make_account, make_instruction, make_market
 from tests.paper_fixture import Paper
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -101,7 +101,38 @@ def test_a_key_that_does_not_open_sends_nothing_and_expires(
 
     borrow.refresh_from_db()
     assert borrow.state == State.QUEUED
+    assert "does not open" in borrow.explanation
     assert paper.books()["executed"]["loans"] == []
+
+
+@pytest.mark.parametrize("gone", ["sealed", "removed"])
+def test_what_cannot_be_looked_for_is_not_due_for_ever(
+    account: Account, settings: LazySettings, gone: str
+) -> None:
+    now = timezone.now()
+    unknown = make_instruction(
+        account=account, state=State.UNKNOWN, signed_at=now, created_at=now, look_at=now
+    )
+    refused = make_instruction(
+        account=account, state=State.REJECTED, signed_at=now, created_at=now, look_at=now
+    )
+    settings.CREDENTIAL_KEYS = "k9:" + "A" * 43 + "="
+    if gone == "removed":
+        fields = dict.fromkeys(Account.SEALED_FIELDS, "")
+        Account.objects.update(status=Account.Status.REMOVED, **fields)
+
+    for row in (unknown, refused):
+        look_for_instruction(str(row.pk))
+        row.refresh_from_db()
+        assert row.look_at > timezone.now()
+
+    long_ago = now - timedelta(days=2)
+    Instruction.objects.update(signed_at=long_ago, look_at=long_ago)
+    for row in (unknown, refused):
+        look_for_instruction(str(row.pk))
+        row.refresh_from_db()
+    assert (unknown.state, unknown.reason) == (State.NEEDS_HUMAN, "unlistable")
+    assert refused.look_at is None
 
 
 def test_an_unknown_instruction_and_a_finished_one_are_left_alone(account: Account) -> None:

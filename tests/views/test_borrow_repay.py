@@ -7,6 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from loans.models import Account, Heartbeat, Instruction, MarginSide, SiteState, State, Terms
+from loans.services import recovery
 from tests import factories
 from tests.views.trade import Desk, make_desk, signed_in, text_of, token_of
 
@@ -239,6 +240,17 @@ def test_repaying_all_shows_the_amount_and_the_cap_if_an_hour_turns(desk: Desk) 
     assert "15.00068748" in page
 
 
+def test_a_link_to_repay_all_shows_the_same_and_places_nothing(desk: Desk) -> None:
+    query = desk.fields(amount="") | {"repay_all": "on"}
+
+    page = text_of(desk.client.get("/repay/", query))
+
+    assert "at most" in page
+    assert "15.00068748" in page
+    assert not Instruction.objects.exists()
+    assert desk.client.get("/repay/", {"repay_all": "on"}).status_code == 200
+
+
 def test_repaying_all_without_account_figures_goes_by_the_records_and_says_so(desk: Desk) -> None:
     MarginSide.objects.all().delete()
     factories.make_borrow(account=desk.account, principal="15", interest="0.00034374")
@@ -306,6 +318,21 @@ def test_a_live_key_moves_money_only_once_its_owner_allowed_it() -> None:
 
     assert response.status_code == 409
     assert "has not allowed borrowing and repaying" in text_of(response)
+
+
+@BOTH
+def test_after_a_restore_nothing_is_asked_that_would_only_expire(desk: Desk, path: str) -> None:
+    recovery.recover(now=desk.now, why="restored")
+
+    response = desk.client.post(path, desk.fields(amount="10"))
+
+    assert response.status_code == 409
+    assert "The database was restored: nothing is sent until" in text_of(response)
+    assert 'value="10"' in text_of(response)
+    SiteState.objects.update(recovered_at=desk.now - timedelta(days=1))
+    assert "have been read again" in text_of(desk.client.post(path, desk.fields(amount="10")))
+    factories.make_feed(account=desk.account, name="records", last_success_at=desk.now)
+    assert desk.client.post(path, desk.fields(amount="10")).status_code == 200
 
 
 def test_an_open_instruction_in_the_same_place_is_linked(desk: Desk) -> None:

@@ -1,11 +1,13 @@
 """The confirmation: one token places one instruction, and only exactly what was shown."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from loans.models import Account, AccountShare, Instruction, Kind, State, Terms
 from tests import factories
+from tests.views.people import let_time_pass, sign_in
 from tests.views.trade import Desk, aged, altered, make_desk, signed_in, text_of, token_of
 
 pytestmark = pytest.mark.django_db
@@ -264,7 +266,13 @@ def test_the_same_again_within_ten_minutes_wants_a_tick(desk: Desk) -> None:
     assert ticked.status_code == 303
 
 
+def just_signed_in(desk: Desk) -> Desk:
+    """The same desk, its owner having typed the password a moment ago."""
+    return replace(desk, client=sign_in(desk.owner))
+
+
 def test_another_beside_an_unknown_one_wants_a_tick_and_another_amount(desk: Desk) -> None:
+    desk = just_signed_in(desk)
     factories.make_instruction(
         account=desk.account, state=State.UNKNOWN, amount="5", created_at=desk.now
     )
@@ -278,7 +286,47 @@ def test_another_beside_an_unknown_one_wants_a_tick_and_another_amount(desk: Des
     assert Instruction.objects.get(amount=20).lane == 1
 
 
+@pytest.mark.parametrize("kind", Kind.values)
+def test_in_addition_wants_the_password_and_shows_the_same_figures_again(
+    desk: Desk, kind: str
+) -> None:
+    desk, path = just_signed_in(desk), f"/{kind}/"
+    factories.make_instruction(
+        account=desk.account, state=State.UNKNOWN, amount="5", created_at=desk.now, kind=kind
+    )
+    press = {"token": shown(desk, path), "in_addition": "1"}
+    let_time_pass(desk.client, seconds=601)
+
+    asked = desk.client.post(f"{path}confirm/", press)
+    assert asked.url.startswith("/accounts/reauthenticate/")
+    assert Instruction.objects.count() == 1
+    back = desk.client.post(asked.url, {"password": factories.PASSWORD})
+
+    assert back.url.startswith(path)
+    assert re.search(r'value="(20|15)"', text_of(desk.client.get(back.url)))
+    placed = desk.client.post(f"{path}confirm/", press)
+    assert placed.headers["Location"].startswith("/instructions/")
+
+
+def test_after_the_password_repaying_all_is_shown_again_as_such(desk: Desk) -> None:
+    desk = just_signed_in(desk)
+    factories.make_instruction(
+        account=desk.account, state=State.UNKNOWN, created_at=desk.now, kind=Kind.REPAY
+    )
+    page = desk.client.post("/repay/", desk.fields(amount="") | {"repay_all": "1"})
+    let_time_pass(desk.client, seconds=601)
+
+    press = {"token": aged(token_of(page), seconds=5), "in_addition": "1"}
+    asked = desk.client.post("/repay/confirm/", press)
+    back = desk.client.post(asked.url, {"password": factories.PASSWORD})
+
+    again = desk.client.get(back.url)
+    assert "at most" in text_of(again)
+    assert token_of(again)
+
+
 def test_an_equal_amount_beside_an_unknown_one_is_refused(desk: Desk) -> None:
+    desk = just_signed_in(desk)
     factories.make_instruction(
         account=desk.account, state=State.UNKNOWN, amount="20", created_at=desk.now
     )

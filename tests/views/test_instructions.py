@@ -9,7 +9,6 @@ from django.test import Client
 from django.utils import timezone
 
 from loans.models import FINAL, OPEN, Heartbeat, Instruction, Kind, MarginSide, State
-from loans.services import instructions as money
 from tests import factories
 from tests.views.trade import Desk, make_desk, signed_in, text_of
 
@@ -86,6 +85,14 @@ def test_a_record_that_was_given_up_is_not_said_to_be_looked_up(desk: Desk) -> N
 
     assert "complete list does not show it" in page
     assert "being looked up" not in page
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [("record_not_bound", "More than one record fits it"), ("confirmed", "could not be read")],
+)
+def test_why_no_record_is_named_is_said_truly(desk: Desk, reason: str, words: str) -> None:
+    assert words in page_of(desk, one(desk, State.CONFIRMED, reason=reason))
 
 
 def test_what_is_left_after_repaying_all_comes_without_a_reload(desk: Desk) -> None:
@@ -194,6 +201,15 @@ def test_after_repaying_all_older_figures_say_nothing_yet(desk: Desk) -> None:
     assert "read with the next account figures" in page
 
 
+def test_a_guess_of_the_signing_time_is_not_shown_as_one(desk: Desk) -> None:
+    forgotten = one(desk, State.UNKNOWN, body_sha256="", reason="recovered")
+
+    page = page_of(desk, forgotten)
+
+    assert "Signed at" not in page
+    assert "before it was restored" in page
+
+
 # --- Who sees, who acts ------------------------------------------------------------------------
 
 
@@ -241,95 +257,6 @@ def test_a_viewer_who_acts_all_the_same_is_refused(desk: Desk, action: str) -> N
 )
 def test_other_methods_are_refused(desk: Desk, method: str, action: str) -> None:
     assert getattr(desk.client, method)(url(one(desk), action)).status_code == 405
-
-
-# --- Cancelling and deciding -------------------------------------------------------------------
-
-
-def placed(desk: Desk) -> Instruction:
-    return money.place(
-        person=desk.owner,
-        account=desk.account,
-        kind=Kind.BORROW,
-        symbol="BTC_USDT",
-        currency="USDT",
-        amount=20,
-        nonce=uuid4().hex,
-        now=desk.now,
-        expires_at=desk.now + timedelta(seconds=60),
-    )
-
-
-def test_a_queued_one_can_be_cancelled(desk: Desk) -> None:
-    instruction = placed(desk)
-    assert "Cancel it" in page_of(desk, instruction)
-
-    response = desk.client.post(url(instruction, "cancel/"))
-
-    instruction.refresh_from_db()
-    assert response.status_code == 303
-    assert instruction.state == State.CANCELLED
-
-
-def test_one_that_a_worker_has_taken_cannot_be_cancelled(desk: Desk) -> None:
-    instruction = placed(desk)
-    Instruction.objects.update(state=State.CLAIMED)
-    assert "Cancel it" not in page_of(desk, instruction)
-
-    desk.client.post(url(instruction, "cancel/"))
-
-    assert "can no longer be cancelled" in page_of(desk, instruction)
-
-
-CANDIDATE = {
-    "record_id": "B77",
-    "amount": "20.00000000",
-    "at": "2026-11-20T12:00:03+00:00",
-    "equal": True,
-}
-
-
-def test_a_person_decides_with_a_record_and_a_reason(desk: Desk) -> None:
-    instruction = one(desk, State.NEEDS_HUMAN, candidates=[CANDIDATE])
-    record = factories.make_borrow(account=desk.account, record_id="B77")
-    assert "B77" in page_of(desk, instruction)
-
-    response = desk.client.post(
-        url(instruction, "decide/"),
-        {"verdict": "executed", "record": "B77", "reason": "Seen in the loan list."},
-    )
-
-    instruction.refresh_from_db()
-    assert response.status_code == 303
-    assert instruction.state == State.EXECUTED_BY_HAND
-    assert instruction.borrow_record == record
-    assert "Seen in the loan list." in page_of(desk, instruction)
-
-
-@pytest.mark.parametrize(
-    ("fields", "sentence"),
-    [
-        ({}, "Say whether it happened."),
-        ({"verdict": "executed"}, "Write in a few words how you know"),
-        (
-            {"verdict": "not_executed", "record": "B77", "reason": "kept text"},
-            "A record shows that it happened",
-        ),
-        ({"verdict": "executed", "record": "B99", "reason": "kept text"}, "B99"),
-    ],
-)
-def test_half_a_decision_is_refused_and_the_typing_kept(
-    desk: Desk, fields: dict[str, str], sentence: str
-) -> None:
-    instruction = one(desk, State.NEEDS_HUMAN, candidates=[CANDIDATE])
-
-    response = desk.client.post(url(instruction, "decide/"), fields)
-
-    assert response.status_code == 422
-    assert sentence in text_of(response)
-    assert fields.get("reason", "") in text_of(response)
-    instruction.refresh_from_db()
-    assert instruction.state == State.NEEDS_HUMAN
 
 
 # --- The list ----------------------------------------------------------------------------------
