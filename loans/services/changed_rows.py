@@ -5,9 +5,11 @@ rows that differ.
 """
 
 from collections.abc import Sequence
+from functools import cache
 
-from django.core.exceptions import ValidationError
 from django.db import connection, models
+
+from loans.fields import ExactDecimalField
 
 
 def write_changed(rows: Sequence[models.Model], fields: Sequence[str]) -> None:
@@ -34,14 +36,17 @@ def write_changed(rows: Sequence[models.Model], fields: Sequence[str]) -> None:
 
 def unfit(model: type[models.Model], values: dict[str, object]) -> str:
     """Why the values do not fit the table; empty if they do. Databases would refuse the batch."""
+    fields = _fields(model)
     for name, value in values.items():
-        field = model._meta.get_field(name)
-        limit = field.max_length
-        if isinstance(value, str) and limit is not None and len(value) > limit:
-            return f"{name} is longer than {limit} characters"
-        if value is not None and hasattr(field, "digits"):
-            try:
-                field.to_python(value)
-            except ValidationError:
-                return f"{name} does not fit"
+        field = fields[name]
+        if isinstance(value, str) and field.max_length is not None:
+            if len(value) > field.max_length:
+                return f"{name} is longer than {field.max_length} characters"
+        elif isinstance(field, ExactDecimalField) and value is not None and not field.fits(value):
+            return f"{name} does not fit"
     return ""
+
+
+@cache
+def _fields(model: type[models.Model]) -> dict[str, models.Field]:
+    return {field.name: field for field in model._meta.concrete_fields}
