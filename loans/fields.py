@@ -5,9 +5,10 @@ order of the numbers: a sign digit, then the number in its smallest unit, negati
 complement. PostgreSQL keeps numeric.
 """
 
+from collections.abc import Iterable
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, repeat
 from typing import Any
 
 from django import forms
@@ -66,11 +67,12 @@ class ExactDecimalField(models.Field):
         context = Context(prec=self.digits, traps=[Inexact, InvalidOperation])
         return Decimal(1).scaleb(-self.places), context
 
-    def fits(self, value: Decimal) -> bool:
-        """Whether the field keeps every digit of it."""
+    def all_fit(self, values: Iterable[Decimal | None]) -> bool:
+        """Whether the field keeps every digit of each of them."""
         step, context = self._step
+        known = [value for value in values if value is not None]
         try:
-            return value.is_finite() and context.quantize(value, step).is_finite()
+            return all(map(Decimal.is_finite, map(context.quantize, known, repeat(step))))
         except (Inexact, InvalidOperation):
             return False
 

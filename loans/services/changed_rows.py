@@ -4,8 +4,7 @@ An ORM upsert of a whole table costs fifty times as much as comparing in memory 
 rows that differ.
 """
 
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Mapping, Sequence
 
 from django.db import connection, models
 
@@ -34,19 +33,25 @@ def write_changed(rows: Sequence[models.Model], fields: Sequence[str]) -> None:
         cursor.executemany(statement, values)
 
 
-def unfit(model: type[models.Model], values: dict[str, object]) -> str:
+def unfit(model: type[models.Model], values: Mapping[str, object]) -> str:
     """Why the values do not fit the table; empty if they do. Databases would refuse the batch."""
-    fields = _fields(model)
     for name, value in values.items():
-        field = fields[name]
-        if isinstance(value, str) and field.max_length is not None:
-            if len(value) > field.max_length:
-                return f"{name} is longer than {field.max_length} characters"
-        elif isinstance(field, ExactDecimalField) and value is not None and not field.fits(value):
-            return f"{name} does not fit"
+        field = model._meta.get_field(name)
+        if not all_fit(field, [value]):
+            is_text = isinstance(value, str)
+            return (
+                f"{name} is longer than {field.max_length} characters"
+                if is_text
+                else (f"{name} does not fit")
+            )
     return ""
 
 
-@cache
-def _fields(model: type[models.Model]) -> dict[str, models.Field]:
-    return {field.name: field for field in model._meta.concrete_fields}
+def all_fit(field: models.Field, values: Sequence[object]) -> bool:
+    """Whether a column takes all of these values."""
+    if isinstance(field, ExactDecimalField):
+        return field.all_fit(values)
+    limit = field.max_length
+    if limit is None:
+        return True
+    return all(len(value) <= limit for value in values if isinstance(value, str))

@@ -5,40 +5,48 @@ the caller's work; constraints are the database's.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Sequence
-from datetime import UTC, datetime
-from decimal import Decimal
-from functools import partial
-from itertools import chain
-from typing import Any
-from uuid import UUID
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC
+from itertools import chain, repeat
+from types import MappingProxyType
 
 from django.db import connection, models
 
 from loans.fields import ExactDecimalField, encode
 
-Convert = Callable[[Any], Any]
 MOST_AT_ONCE = 500  # rows of one statement that names them all
 
 
-def insert(model: type[models.Model], names: Sequence[str], rows: Collection[Sequence]) -> None:
-    """Write rows of these fields, all of them new; every column without a default is named.
+def insert(
+    model: type[models.Model],
+    names: Sequence[str],
+    rows: Collection[Sequence],
+    *,
+    same: Mapping[str, object] = MappingProxyType({}),
+) -> None:
+    """Write rows of these fields, all of them new, and `same` for every row.
 
-    Raises: IntegrityError if one breaks a constraint; then none is written.
+    Every column without a default of the database is named. Raises: IntegrityError if one breaks a
+    constraint; then none is written.
     """
     if not rows:
         return
-    table, columns = _quoted(model, names)
+    table, columns = _quoted(model, (*same, *names))
+    converted = zip(
+        *(repeat(_convert(model, name, [value])[0]) for name, value in same.items()),
+        *_columns(model, names, rows),
+        strict=False,
+    )
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
             with connection.wrap_database_errors, cursor.copy(statement) as copy:
-                for row in _converted(model, names, rows):
+                for row in converted:
                     copy.write_row(row)
         else:
             marks = ", ".join(["%s"] * len(columns))
             statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - our own names
-            cursor.executemany(statement, _converted(model, names, rows))
+            cursor.executemany(statement, converted)
 
 
 def add_up(
@@ -60,7 +68,7 @@ def add_up(
             f"ON CONFLICT ({', '.join(columns[: len(key)])}) DO UPDATE SET {', '.join(plus)}"
         )
         with connection.cursor() as cursor:
-            converted = _converted(model, (*key, *names), some)
+            converted = zip(*_columns(model, (*key, *names), some), strict=True)
             cursor.execute(statement, list(chain.from_iterable(converted)))
 
 
@@ -78,40 +86,29 @@ def _plus(field: models.Field, table: str) -> str:
     return f"{column} = {table}.{column} + excluded.{column}"
 
 
-def _converted(
+def _columns(
     model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence]
-) -> Iterable[Sequence]:
-    """The rows as the driver wants them, converted a column at a time."""
-    columns = []
-    for name, values in zip(names, zip(*rows, strict=True), strict=True):
-        convert = _converter(model._meta.get_field(name))
-        columns.append(values if convert is None else map(convert, values))
-    return zip(*columns, strict=True)
+) -> list[Sequence]:
+    """The columns of rows, as the driver wants them."""
+    columns = zip(*rows, strict=True)
+    return [_convert(model, name, some) for name, some in zip(names, columns, strict=True)]
 
 
-def _converter(field: models.Field) -> Convert | None:
-    """How to give a value of the field to the driver; None: as it is."""
+def _convert(model: type[models.Model], name: str, values: Sequence) -> Sequence:
+    field = model._meta.get_field(name)
     target = field.target_field if field.is_relation else field
     if isinstance(target, models.JSONField):
-        return json.dumps
+        return [json.dumps(value) for value in values]
     if connection.vendor == "postgresql":
-        return None
+        return values
     if isinstance(target, ExactDecimalField):
-        return partial(_encoded, target.digits, target.places)
+        digits, places = target.digits, target.places
+        return [
+            None if value is None else encode(value, digits=digits, places=places)
+            for value in values
+        ]
     if isinstance(target, models.DateTimeField):
-        return _naive
+        return [str(value.astimezone(UTC).replace(tzinfo=None)) for value in values]
     if isinstance(target, models.UUIDField):
-        return _hex
-    return None
-
-
-def _encoded(digits: int, places: int, value: Decimal | None) -> str | None:
-    return None if value is None else encode(value, digits=digits, places=places)
-
-
-def _naive(value: datetime) -> str:
-    return str(value.astimezone(UTC).replace(tzinfo=None))
-
-
-def _hex(value: UUID) -> str:
-    return value.hex
+        return [value.hex for value in values]
+    return values

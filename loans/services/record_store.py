@@ -5,34 +5,43 @@ The largest principal and interest ever seen stay; a fall (C10) is an observatio
 the records add up to is kept in the same transaction.
 """
 
+import json
 import uuid
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db import transaction
-from django.db.models import OuterRef, Subquery
+from django.db import connection, transaction
 
 from loans.bitmart import responses
 from loans.bitmart.responses import RefusedRow as Refusal
 from loans.bitmart.rows import excerpt
 from loans.models import Account, BorrowRecord, Kind, Observation, RepayRecord
 from loans.services import new_rows, refused, rollups, twins
-from loans.services.changed_rows import unfit, write_changed
+from loans.services.changed_rows import all_fit, unfit, write_changed
 
 Row = responses.BorrowRecord | responses.RepayRecord
 Record = BorrowRecord | RepayRecord
 
+# Of each id: nothing if there is no such record, else the last that was seen of it. One at a time,
+# because a database that has not counted its rows yet would rather read all of an account.
+LATEST = (
+    "WITH listed(id) AS (VALUES {ids}) SELECT listed.id, (SELECT COALESCE((SELECT "
+    "CAST(o.body AS text) FROM {observations} o WHERE o.account_id = r.account_id "
+    "AND o.kind = %s AND o.record_id = r.record_id ORDER BY o.id DESC LIMIT 1), 'null') "
+    "FROM {records} r WHERE r.account_id = %s AND r.record_id = listed.id) FROM listed"
+)
 # Rows of one transaction: enough that a commit costs little, few enough that others wait briefly.
 MOST_AT_ONCE = 2000
-COMMON = ("account", "record_id", "symbol", "currency", "principal", "interest", "at")
-SINCE = ("first_seen_at", "story_changed")
-BORROW_COLUMNS = (*COMMON, *SINCE, "uuid", "daily_rate", "hourly_rate")
-REPAY_COLUMNS = (*COMMON, *SINCE, "amount")
+COMMON = ("record_id", "symbol", "currency", "principal", "interest")
+BORROW_COLUMNS = (*COMMON, "at", "uuid", "daily_rate", "hourly_rate")
+REPAY_COLUMNS = (*COMMON, "at", "amount")
+BORROW_FIGURES = ("principal", "interest", "daily_rate", "hourly_rate")
+REPAY_FIGURES = ("principal", "interest", "amount")
 MOVING = ("principal", "interest", "story_changed")  # of a repayment only the last
-OBSERVED = ("account", "kind", "record_id", "body", "seen_at")
 
 
 @dataclass(slots=True)
@@ -56,12 +65,7 @@ def store(*, account: Account, kind: str, rows: Collection[Row], now: datetime) 
     Many rows at once cost less each than a page at a time: hand over what is there.
     """
     told = Stored()
-    by_id = {}
-    for row in rows:
-        if reason := _unfit(row):
-            told.refused.append((row.raw, reason))
-        else:
-            by_id[row.record_id] = row
+    by_id = {row.record_id: row for row in _fitting(kind, rows, told)}
     ids = list(by_id)
     for first in range(0, len(ids), MOST_AT_ONCE):
         some = {key: by_id[key] for key in ids[first : first + MOST_AT_ONCE]}
@@ -79,69 +83,92 @@ def store(*, account: Account, kind: str, rows: Collection[Row], now: datetime) 
 def _store(
     account: Account, kind: str, by_id: Mapping[str, Row], now: datetime, told: Stored
 ) -> None:
+    """Look without the lock first: most of what is listed is known, and then nothing is written."""
+    latest = _latest_bodies(account, kind, by_id)
+    other = {key: row for key, row in by_id.items() if latest.get(key) != row.raw}
+    if not other:
+        return
     changes = rollups.Changes()
     with transaction.atomic():
         Account.objects.select_for_update().values_list("pk").get(pk=account.pk)
-        latest = _latest_bodies(account, kind, list(by_id))
-        fresh = [row for key, row in by_id.items() if key not in latest]
-        changed = [row for key, row in by_id.items() if key in latest and row.raw != latest[key]]
+        latest = _latest_bodies(account, kind, other)
+        fresh = [row for key, row in other.items() if key not in latest]
+        changed = [row for key, row in other.items() if key in latest and row.raw != latest[key]]
         if fresh:
             _keep_new(account, kind, fresh, now, changes)
             told.new += [row.record_id for row in fresh]
         if changed:
             _heed_all(account, kind, changed, told, changes)
-        if fresh or changed:
-            _observe(account, kind, [*fresh, *changed], now)
+        _observe(account, kind, [*fresh, *changed], now)
         changes.write(account.pk, kind)
 
 
-def _unfit(row: Row) -> str:
-    """Why a row does not fit our tables; the database would refuse the whole page with it."""
-    values = {
-        "symbol": row.symbol,
-        "currency": row.currency,
-        "principal": row.principal,
-        "interest": row.interest,
-    }
-    if isinstance(row, responses.BorrowRecord):
-        values |= {"daily_rate": row.daily_rate, "hourly_rate": row.hourly_rate}
-        return unfit(BorrowRecord, values)
-    return unfit(RepayRecord, values | {"amount": row.amount})
+def _fitting(kind: str, rows: Collection[Row], told: Stored) -> Collection[Row]:
+    """The rows that our tables take; the database would refuse all for one that it does not."""
+    model = model_of(kind)
+    names = ("symbol", "currency", *(BORROW_FIGURES if kind == Kind.BORROW else REPAY_FIGURES))
+    fields = map(model._meta.get_field, names)
+    if all(all_fit(field, [getattr(row, field.name) for row in rows]) for field in fields):
+        return rows
+    fitting = []
+    for row in rows:
+        if reason := unfit(model, {name: getattr(row, name) for name in names}):
+            told.refused.append((row.raw, reason))
+        else:
+            fitting.append(row)
+    return fitting
 
 
-def _latest_bodies(account: Account, kind: str, ids: Sequence[str]) -> dict[str, Any]:
+def _latest_bodies(account: Account, kind: str, ids: Collection[str]) -> dict[str, Any]:
     """What was last seen of each known record; None if a record's telling was never kept."""
-    seen = Observation.objects.filter(account=account, kind=kind, record_id=OuterRef("record_id"))
-    newest = Subquery(seen.order_by("-id").values("body")[:1])
-    known = model_of(kind).objects.filter(account=account, record_id__in=ids)
-    return dict(known.order_by().values_list("record_id", newest))
+    key = Account._meta.pk.get_db_prep_value(account.pk, connection)
+    statement = LATEST.format(
+        records=model_of(kind)._meta.db_table,
+        observations=Observation._meta.db_table,
+        ids=", ".join(["(%s)"] * len(ids)),
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [*ids, kind, key])
+        return {
+            record_id: json.loads(body) for record_id, body in cursor.fetchall() if body is not None
+        }
 
 
 def _keep_new(
     account: Account, kind: str, rows: Sequence[Row], now: datetime, changes: rollups.Changes
 ) -> None:
     """Write records that were never seen; a loan first seen at zero has no known principal."""
-    names = BORROW_COLUMNS if kind == Kind.BORROW else REPAY_COLUMNS
-    new_rows.insert(model_of(kind), names, [_values(account, row, now) for row in rows])
+    names, values = (
+        (BORROW_COLUMNS, _loan_values) if kind == Kind.BORROW else (REPAY_COLUMNS, _repay_values)
+    )
+    same = {"account": account.pk, "first_seen_at": now, "story_changed": False}
+    new_rows.insert(model_of(kind), names, [values(row) for row in rows], same=same)
+    places = defaultdict(list)
     for row in rows:
-        changes.add(row.symbol, row.currency, _at(row), _figures(row))
+        places[rollups.Place(row.symbol, rollups.period_of(_at(row)), row.currency)].append(row)
+    for place, some in places.items():
+        changes.add(place, _figures(some))
     twins.notice(account, model_of(kind), {row.record_id: _at(row) for row in rows})
 
 
-def _values(account: Account, row: Row, now: datetime) -> tuple:
-    """A new record's values, in the order of its columns."""
-    begin = (account.pk, row.record_id, row.symbol, row.currency)
-    if isinstance(row, responses.BorrowRecord):
-        figures = (row.principal or None, row.interest, row.created_at, now, False)
-        return (*begin, *figures, uuid.uuid4(), row.daily_rate, row.hourly_rate)
-    return (*begin, row.principal, row.interest, row.repaid_at, now, False, row.amount)
+def _loan_values(row: responses.BorrowRecord) -> tuple:
+    principal = row.principal or None
+    begin = (row.record_id, row.symbol, row.currency, principal, row.interest, row.created_at)
+    return (*begin, uuid.uuid4(), row.daily_rate, row.hourly_rate)
 
 
-def _figures(row: Row) -> rollups.Figures:
-    """What a new record adds to the totals."""
-    if isinstance(row, responses.BorrowRecord):
-        return rollups.of_record(principal=row.principal or None, interest=row.interest)
-    return rollups.of_record(principal=row.principal, interest=row.interest, amount=row.amount)
+def _repay_values(row: responses.RepayRecord) -> tuple:
+    begin = (row.record_id, row.symbol, row.currency, row.principal, row.interest)
+    return (*begin, row.repaid_at, row.amount)
+
+
+def _figures(rows: Sequence[Row]) -> rollups.Figures:
+    """What new records add to the totals."""
+    interests = [row.interest for row in rows]
+    if isinstance(rows[0], responses.BorrowRecord):
+        return rollups.of_records([row.principal or None for row in rows], interests)
+    principals, amounts = [row.principal for row in rows], [row.amount for row in rows]
+    return rollups.of_records(principals, interests, amounts)
 
 
 def _at(row: Row) -> datetime:
@@ -149,8 +176,9 @@ def _at(row: Row) -> datetime:
 
 
 def _observe(account: Account, kind: str, rows: Iterable[Row], now: datetime) -> None:
-    seen = [(account.pk, kind, row.record_id, row.raw, now) for row in rows]
-    new_rows.insert(Observation, OBSERVED, seen)
+    same = {"account": account.pk, "kind": kind, "seen_at": now}
+    seen = [(row.record_id, row.raw) for row in rows]
+    new_rows.insert(Observation, ("record_id", "body"), seen, same=same)
 
 
 def _heed_all(
@@ -180,11 +208,12 @@ def _heed(record: Record, row: Row, told: Stored, changes: rollups.Changes) -> N
         return
     told.changed.append(record.record_id)
     if isinstance(row, responses.BorrowRecord):
-        before = rollups.of_record(principal=record.principal, interest=record.interest)
+        before = rollups.of_records([record.principal], [record.interest])
         _heed_loan(record, row)
-        after = rollups.of_record(principal=record.principal, interest=record.interest)
+        after = rollups.of_records([record.principal], [record.interest])
         if after != before:
-            changes.add(record.symbol, record.currency, record.at, after.minus(before))
+            place = rollups.Place(record.symbol, rollups.period_of(record.at), record.currency)
+            changes.add(place, after.minus(before))
 
 
 def _impossible(record: Record, row: Row) -> str:

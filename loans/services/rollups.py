@@ -5,7 +5,7 @@ reader finds both or neither. A total is for all time, for a month and for a day
 of all pairs together: any span is then whole months, whole days and two pieces of a day at most.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -77,17 +77,19 @@ class Place(NamedTuple):
 Totals = dict[Place, Figures]
 
 
-def of_record(
-    *, principal: Decimal | None, interest: Decimal | None, amount: Decimal | None = None
+def of_records(
+    principals: Sequence[Decimal | None],
+    interests: Sequence[Decimal | None],
+    amounts: Sequence[Decimal] = (),
 ) -> Figures:
-    """The figures of one record."""
+    """The figures of some records, from a value of each; None is not known."""
     return Figures(
-        1,
-        principal is not None,
-        interest is not None,
-        exact.ZERO if principal is None else principal,
-        exact.ZERO if interest is None else interest,
-        exact.ZERO if amount is None else amount,
+        len(principals),
+        len(principals) - principals.count(None),
+        len(interests) - interests.count(None),
+        exact.total(principals),
+        exact.total(interests),
+        exact.total(amounts),
     )
 
 
@@ -103,9 +105,9 @@ class Changes:
     def __init__(self) -> None:
         self._days: Totals = {}
 
-    def add(self, symbol: str, currency: str, at: datetime, figures: Figures) -> None:
-        """A record of that instant brings these."""
-        _add(self._days, Place(symbol, period_of(at), currency), figures)
+    def add(self, place: Place, figures: Figures) -> None:
+        """Records of a pair, a day and a currency bring these."""
+        _add(self._days, place, figures)
 
     def write(self, account_id: UUID, kind: str) -> None:
         """Add them to what is kept. The caller holds the account's row."""
