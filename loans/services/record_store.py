@@ -55,7 +55,7 @@ class Stored:
 
 def model_of(kind: str) -> type[BorrowRecord] | type[RepayRecord]:
     """The table of a kind."""
-    return BorrowRecord if kind == Kind.BORROW else RepayRecord
+    return rollups.MODELS[Kind(kind)]
 
 
 def store(*, account: Account, kind: str, rows: Collection[Row], now: datetime) -> Stored:

@@ -2,7 +2,8 @@
 
 Written in the transaction that writes the records, under the lock of the account's row, so a
 reader finds both or neither. A total is for all time, for a month and for a day, of each pair and
-of all pairs together: any span is then whole months, whole days and two pieces of a day at most.
+of all pairs together: any span is then whole months, whole days and two pieces of a day at most
+(`spans` reads them).
 """
 
 from collections.abc import Mapping, Sequence
@@ -161,11 +162,15 @@ def counted(account_id: UUID, kind: str, *, records: type[models.Model] | None =
     rows = (records or MODELS[Kind(kind)]).objects.filter(account=account_id)
     summed = rows.order_by().annotate(period=_Day("at")).values(*Place._fields)
     days: Totals = {}
-    names = figures_of(kind)
-    for row in summed.annotate(**names).iterator():
+    for row in summed.annotate(**figures_of(kind)).iterator():
         place = Place(row["symbol"], row["period"], row["currency"])
         days[place] = read_figures(row)
     return _spread(days)
+
+
+def names_of(kind: str) -> tuple[Sequence[str], Sequence[str]]:
+    """The counts and the sums that records of a kind have: loans have no amount."""
+    return COUNTS, SUMS if kind == Kind.REPAY else SUMS[:-1]
 
 
 def figures_of(kind: str) -> dict[str, models.Aggregate]:
@@ -174,10 +179,8 @@ def figures_of(kind: str) -> dict[str, models.Aggregate]:
         "n_records": Count("id"),
         "n_principals": Count("principal"),
         "n_interests": Count("interest"),
-        "sum_principal": ExactSum("principal"),
-        "sum_interest": ExactSum("interest"),
     }
-    return asked | ({"sum_amount": ExactSum("amount")} if kind == Kind.REPAY else {})
+    return asked | {f"sum_{name}": ExactSum(name) for name in names_of(kind)[1]}
 
 
 def read_figures(row: Mapping[str, Any]) -> Figures:
