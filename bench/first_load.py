@@ -20,7 +20,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from bench.own_database import prepare
+from bench.ground import prepare
 
 PAGE = 100  # what the exchange lists at most
 TOGETHER = 2000  # what a reader that has several pages hands over
