@@ -5,7 +5,10 @@ order of the numbers: a sign digit, then the number in its smallest unit, negati
 complement. PostgreSQL keeps numeric.
 """
 
-from decimal import Decimal
+from collections.abc import Iterable
+from decimal import Context, Decimal, Inexact, InvalidOperation
+from functools import cached_property
+from itertools import accumulate, repeat
 from typing import Any
 
 from django import forms
@@ -57,6 +60,21 @@ class ExactDecimalField(models.Field):
     def digits(self) -> int:
         """All digits, before and behind the point."""
         return self.integer_digits + self.places
+
+    @cached_property
+    def _step(self) -> tuple[Decimal, Context]:
+        """The smallest unit, and a context that refuses what has more digits than the field."""
+        context = Context(prec=self.digits, traps=[Inexact, InvalidOperation])
+        return Decimal(1).scaleb(-self.places), context
+
+    def all_fit(self, values: Iterable[Decimal | None]) -> bool:
+        """Whether the field keeps every digit of each of them."""
+        step, context = self._step
+        known = [value for value in values if value is not None]
+        try:
+            return all(map(Decimal.is_finite, map(context.quantize, known, repeat(step))))
+        except (Inexact, InvalidOperation):
+            return False
 
     def deconstruct(self) -> tuple[str, str, list, dict]:
         """Tell migrations how to make this field again."""
@@ -129,6 +147,13 @@ class AmountField(ExactDecimalField):
     """An amount of a currency: 22 digits before the point, 8 places."""
 
 
+class TotalField(ExactDecimalField):
+    """A sum of amounts: 32 digits before the point, for ten billion of the largest; 8 places."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **({"integer_digits": 32, "places": 8} | kwargs))
+
+
 class RateField(ExactDecimalField):
     """A rate as a fraction (0.00055 is 0.055 %): 8 digits before the point, 16 places."""
 
@@ -147,22 +172,24 @@ class ExactSum(Aggregate):
     name = "ExactSum"
 
     def as_sqlite(self, compiler: Any, connection: BaseDatabaseWrapper, **extra: Any) -> tuple:
-        """Sum a column in three parts that SQLite adds as integers, and join them once a group.
+        """Sum a column in parts that SQLite adds as integers, and join them once a group.
 
-        Anything but a plain column of usual width goes through the slower EXACT_SUM.
+        Anything but a plain column goes through the slower EXACT_SUM.
         """
         source = self.get_source_expressions()[0]
         digits = getattr(source.output_field, "digits", 0)
-        if self.filter is not None or self.distinct or not 2 * PART < digits <= 3 * PART:
+        if self.filter is not None or self.distinct or not digits:
             return self.as_sql(compiler, connection, function="EXACT_SUM", **extra)
         column, params = compiler.compile(source)
-        first = digits - 2 * PART
-        parts = [(2, first), (2 + first, PART), (2 + first + PART, PART)]
+        lengths = [digits % PART] * (digits % PART > 0) + [PART] * (digits // PART)
+        starts = accumulate(lengths[:-1], initial=2)
         sums = ", ".join(
-            f"SUM(CAST(SUBSTR({column}, {start}, {length}) AS INTEGER))" for start, length in parts
+            f"SUM(CAST(SUBSTR({column}, {start}, {length}) AS INTEGER))"
+            for start, length in zip(starts, lengths, strict=True)
         )
         negative = f"SUM({column} < '1')"
-        return f"EXACT_JOIN({sums}, {negative}, {digits})", [*params] * 4
+        joined = f"EXACT_JOIN({digits}, {negative}, {sums})"
+        return joined, [*params] * (len(lengths) + 1)
 
 
 class _ExactSumOfText:
@@ -186,16 +213,26 @@ class _ExactSumOfText:
         return encode(Decimal(self.units), digits=self.width + 10, places=0)
 
 
-def _join_sums(high: int | None, middle: int, low: int, negative: int, digits: int) -> str | None:
+def _join_sums(digits: int, negative: int | None, *parts: int) -> str | None:
     """The encoded sum from the sums of its parts; each negative one was kept as a complement."""
-    if high is None:
+    if negative is None:
         return None
-    units = (high * 10**PART + middle) * 10**PART + low - negative * 10**digits
-    return encode(Decimal(units), digits=digits + 10, places=0)
+    units = 0
+    for part in parts:
+        units = units * 10**PART + part
+    return encode(Decimal(units - negative * 10**digits), digits=digits + 10, places=0)
+
+
+def _plus(one: str, other: str) -> str:
+    """The encoded sum of two encoded values of one width."""
+    digits = len(one) - 1
+    units = decode(one, places=0) + decode(other, places=0)
+    return encode(units, digits=digits, places=0)
 
 
 def register_exact_sum(connection: BaseDatabaseWrapper, **_: Any) -> None:
-    """Give a new SQLite connection the exact sum."""
+    """Give a new SQLite connection the exact sums."""
     if connection.vendor == "sqlite":
         connection.connection.create_aggregate("EXACT_SUM", 1, _ExactSumOfText)
-        connection.connection.create_function("EXACT_JOIN", 5, _join_sums, deterministic=True)
+        connection.connection.create_function("EXACT_JOIN", -1, _join_sums, deterministic=True)
+        connection.connection.create_function("EXACT_PLUS", 2, _plus, deterministic=True)

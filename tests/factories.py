@@ -5,6 +5,7 @@ are built around, so a test that passes it as `now` sees fresh figures.
 """
 
 import itertools
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -36,6 +37,7 @@ from loans.models import (
     Venue,
 )
 from loans.models.instructions import BEFORE_SENDING
+from loans.services import rollups
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -220,9 +222,7 @@ def borrow_row(
 
 def make_borrow(*, account: Account, **fields: Any) -> BorrowRecord:
     """A saved borrow record; fields as in `borrow_row`."""
-    row = borrow_row(account=account, **fields)
-    row.save()
-    return row
+    return keep(Kind.BORROW, [borrow_row(account=account, **fields)])[0]
 
 
 def repay_row(
@@ -254,9 +254,15 @@ def repay_row(
 
 def make_repay(*, account: Account, **fields: Any) -> RepayRecord:
     """A saved repay record; fields as in `repay_row`."""
-    row = repay_row(account=account, **fields)
-    row.save()
-    return row
+    return keep(Kind.REPAY, [repay_row(account=account, **fields)])[0]
+
+
+def keep(kind: str, rows: Iterable[Any]) -> list[Any]:
+    """Save records that are not saved yet, with what they add up to."""
+    kept = rollups.MODELS[Kind(kind)].objects.bulk_create(rows)
+    for account_id in {row.account_id for row in kept}:
+        rollups.rebuild(account_id, kind)
+    return kept
 
 
 def make_observation(

@@ -14,6 +14,7 @@ from loans.models import (
     Market,
     Observation,
     RateChange,
+    RecordTotal,
     RefusedRow,
     RepayRecord,
     Terms,
@@ -78,6 +79,17 @@ class ObservationAdmin(ReadOnly):
     list_filter = ("kind",)
     list_select_related = ("account",)
     search_fields = ("record_id",)
+    ordering = ("-id",)
+
+
+@admin.register(RecordTotal)
+class RecordTotalAdmin(ReadOnly):
+    """What the records add up to; `manage.py verify_totals` compares them."""
+
+    list_display = ("account", "kind", "symbol", "period", "currency", "records", "principal")
+    list_filter = ("kind",)
+    list_select_related = ("account",)
+    search_fields = ("symbol", "currency")
     ordering = ("-id",)
 
 

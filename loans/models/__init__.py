@@ -33,8 +33,11 @@ from loans.models.records import (
     Observation,
     RepayRecord,
 )
+from loans.models.totals import ALL_PAIRS, ALL_TIME, RecordTotal
 
 __all__ = [
+    "ALL_PAIRS",
+    "ALL_TIME",
     "BEFORE_SENDING",
     "FINAL",
     "HAPPENED",
@@ -63,6 +66,7 @@ __all__ = [
     "Preference",
     "Probe",
     "RateChange",
+    "RecordTotal",
     "RefusedRow",
     "RepayRecord",
     "Side",

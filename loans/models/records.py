@@ -20,7 +20,9 @@ class BorrowRecord(models.Model):
     """One loan as the venue lists it. Principal and time never change silently."""
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    account = models.ForeignKey(Account, models.PROTECT, related_name="borrow_records")
+    account = models.ForeignKey(
+        Account, models.PROTECT, related_name="borrow_records", db_index=False
+    )
     record_id = models.CharField(max_length=64)
     symbol = models.CharField(max_length=40)
     currency = models.CharField(max_length=20)
@@ -57,7 +59,9 @@ class BorrowRecord(models.Model):
 class RepayRecord(models.Model):
     """One repayment as the venue lists it."""
 
-    account = models.ForeignKey(Account, models.PROTECT, related_name="repay_records")
+    account = models.ForeignKey(
+        Account, models.PROTECT, related_name="repay_records", db_index=False
+    )
     record_id = models.CharField(max_length=64)
     symbol = models.CharField(max_length=40)
     currency = models.CharField(max_length=20)
@@ -85,7 +89,9 @@ class RepayRecord(models.Model):
 class Observation(models.Model):
     """What the venue said of a record, and when; written only if it differs. Append-only."""
 
-    account = models.ForeignKey(Account, models.PROTECT, related_name="observations")
+    account = models.ForeignKey(
+        Account, models.PROTECT, related_name="observations", db_index=False
+    )
     kind = models.CharField(max_length=8, choices=Kind.choices)
     record_id = models.CharField(max_length=64)
     body = models.JSONField(help_text="The row as received.")

@@ -4,10 +4,11 @@ An ORM upsert of a whole table costs fifty times as much as comparing in memory 
 rows that differ.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from django.core.exceptions import ValidationError
 from django.db import connection, models
+
+from loans.fields import ExactDecimalField
 
 
 def write_changed(rows: Sequence[models.Model], fields: Sequence[str]) -> None:
@@ -32,16 +33,25 @@ def write_changed(rows: Sequence[models.Model], fields: Sequence[str]) -> None:
         cursor.executemany(statement, values)
 
 
-def unfit(model: type[models.Model], values: dict[str, object]) -> str:
+def unfit(model: type[models.Model], values: Mapping[str, object]) -> str:
     """Why the values do not fit the table; empty if they do. Databases would refuse the batch."""
     for name, value in values.items():
         field = model._meta.get_field(name)
-        limit = field.max_length
-        if isinstance(value, str) and limit is not None and len(value) > limit:
-            return f"{name} is longer than {limit} characters"
-        if value is not None and hasattr(field, "digits"):
-            try:
-                field.to_python(value)
-            except ValidationError:
-                return f"{name} does not fit"
+        if not all_fit(field, [value]):
+            is_text = isinstance(value, str)
+            return (
+                f"{name} is longer than {field.max_length} characters"
+                if is_text
+                else (f"{name} does not fit")
+            )
     return ""
+
+
+def all_fit(field: models.Field, values: Sequence[object]) -> bool:
+    """Whether a column takes all of these values."""
+    if isinstance(field, ExactDecimalField):
+        return field.all_fit(values)
+    limit = field.max_length
+    if limit is None:
+        return True
+    return all(len(value) <= limit for value in values if isinstance(value, str))

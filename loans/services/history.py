@@ -10,11 +10,10 @@ from datetime import tzinfo
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Aggregate, Count, Q, QuerySet
+from django.db.models import Q, QuerySet
 
-from loans.fields import ExactSum
 from loans.models import Account, BorrowRecord, Coverage, Kind, Market, RepayRecord
-from loans.services import keyset
+from loans.services import keyset, spans
 from loans.services.filters import HistoryFilter, read_filter
 
 PAGE_SIZE = 50
@@ -104,23 +103,27 @@ def every_row(kind: str, chosen: HistoryFilter) -> Iterator[Any]:
 
 def totals(kind: str, chosen: HistoryFilter) -> list[Total]:
     """What exactly the filtered rows add up to, per currency."""
-    figures: dict[str, Aggregate] = {"count": Count("id")}
-    if kind == Kind.BORROW:
-        figures["unknown"] = Count("id", filter=Q(principal__isnull=True))
-    else:
-        figures["sum_amount"] = ExactSum("amount")
-    figures |= {"sum_principal": ExactSum("principal"), "sum_interest": ExactSum("interest")}
-    found = _all_rows(kind, chosen).order_by("currency").values("currency").annotate(**figures)
+    found = spans.by_currency(
+        spans.Wanted(
+            kind=kind,
+            accounts=chosen.chosen,
+            symbols=chosen.symbols,
+            currency=chosen.currency,
+            since=chosen.since,
+            until=chosen.until,
+            named=_by_record_id(chosen) if chosen.q else None,
+        )
+    )
     return [
         Total(
-            currency=row["currency"],
-            count=row["count"],
-            principal=row["sum_principal"],
-            interest=row["sum_interest"],
-            amount=row.get("sum_amount"),
-            unknown=row.get("unknown", 0),
+            currency=currency,
+            count=figures.records,
+            principal=figures.principal if figures.principals else None,
+            interest=figures.interest if figures.interests else None,
+            amount=figures.amount if kind == Kind.REPAY else None,
+            unknown=figures.records - figures.principals,
         )
-        for row in found
+        for currency, figures in found.items()
     ]
 
 
@@ -147,17 +150,6 @@ def _within(chosen: HistoryFilter) -> Q:
     if chosen.until:
         span &= Q(at__lt=chosen.until)
     return span
-
-
-def _all_rows(kind: str, chosen: HistoryFilter) -> QuerySet:
-    """The same rows as `rows_of`, as one queryset without order."""
-    records = _records(kind).filter(_within(chosen), account__in=chosen.chosen)
-    if chosen.currency:
-        records = records.filter(currency=chosen.currency)
-    if chosen.symbols is None:
-        return records
-    matching = Q(symbol__in=chosen.symbols)
-    return records.filter(matching | _by_record_id(chosen) if chosen.q else matching)
 
 
 def _by_record_id(chosen: HistoryFilter) -> Q:

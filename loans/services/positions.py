@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Aggregate, Count, Q, QuerySet
+from django.db.models import Q
 
 from loans import exact
-from loans.fields import ExactSum
 from loans.models import (
+    ALL_PAIRS,
+    ALL_TIME,
     OPEN,
     Account,
     BorrowRecord,
@@ -21,11 +22,12 @@ from loans.models import (
     Instruction,
     Kind,
     MarginSide,
-    RepayRecord,
+    RecordTotal,
     Terms,
 )
 from loans.services import keyset
 from loans.services.position import MOST_OPEN_LOANS, OpenLoan, Position, Recorded, Slot
+from loans.services.rollups import Figures
 
 # How long after an instruction the records may still lack it.
 CATCHING_UP = timedelta(minutes=10)
@@ -70,40 +72,31 @@ def positions(accounts: Sequence[Account], *, now: datetime) -> list[Position]:
 
 
 def _recorded(accounts: Sequence[Account]) -> dict[Slot, Recorded]:
-    """What the records of every slot add up to, from two sums and the watermarks."""
-    unknown = Count("id", filter=Q(principal__isnull=True))
-    borrowed = _sums(BorrowRecord.objects.filter(account__in=accounts), unknown=unknown)
-    repaid = _sums(RepayRecord.objects.filter(account__in=accounts))
+    """What the records of every slot add up to, and the watermarks."""
+    borrowed, repaid = _sums(accounts, Kind.BORROW), _sums(accounts, Kind.REPAY)
     marks = _watermarks(accounts)
-    nothing = {"sum_principal": None, "sum_interest": None, "rows": 0, "unknown": 0}
     found = {}
     for slot in borrowed.keys() | repaid.keys():
-        lent, back = borrowed.get(slot, nothing), repaid.get(slot, nothing)
+        lent, back = borrowed.get(slot, Figures()), repaid.get(slot, Figures())
         found[slot] = Recorded(
-            borrowed=lent["sum_principal"] or exact.ZERO,
-            told=lent["sum_interest"] or exact.ZERO,
-            repaid=back["sum_principal"] or exact.ZERO,
-            interest_repaid=back["sum_interest"] or exact.ZERO,
-            loans=lent["rows"],
-            repayments=back["rows"],
-            unknown=lent["unknown"],
+            borrowed=lent.principal,
+            told=lent.interest,
+            repaid=back.principal,
+            interest_repaid=back.interest,
+            loans=lent.records,
+            repayments=back.records,
+            unknown=lent.records - lent.principals,
             as_of=marks.get((slot.account_id, slot.symbol)),
         )
     return found
 
 
-def _sums(records: QuerySet, **more: Aggregate) -> dict[Slot, dict]:
-    rows = (
-        records.order_by()
-        .values("account_id", "symbol", "currency")
-        .annotate(
-            rows=Count("id"),
-            **more,
-            sum_principal=ExactSum("principal"),
-            sum_interest=ExactSum("interest"),
-        )
-    )
-    return {Slot(row["account_id"], row["symbol"], row["currency"]): row for row in rows}
+def _sums(accounts: Sequence[Account], kind: Kind) -> dict[Slot, Figures]:
+    """What is kept of every slot for all time."""
+    of_pairs = RecordTotal.objects.filter(period=ALL_TIME).exclude(symbol=ALL_PAIRS)
+    rows = of_pairs.filter(account__in=accounts, kind=kind)
+    found = rows.values_list(*Slot._fields, *Figures._fields)
+    return {Slot(*row[:3]): Figures(*row[3:]) for row in found}
 
 
 def _watermarks(accounts: Sequence[Account]) -> dict[tuple[UUID, str], datetime]:

@@ -1,27 +1,47 @@
 """Keeping the venue's records: each once, every different telling of it, nothing silently changed.
 
 The largest principal and interest ever seen stay; a fall (C10) is an observation and marks the loan
-"story changed". What can never change (pair, currency, time) or grow (a principal) is refused.
+"story changed". What can never change (pair, currency, time) or grow (a principal) is refused. What
+the records add up to is kept in the same transaction.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import json
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db import transaction
-from django.db.models import Max
+from django.db import connection, transaction
 
 from loans.bitmart import responses
 from loans.bitmart.responses import RefusedRow as Refusal
 from loans.bitmart.rows import excerpt
 from loans.models import Account, BorrowRecord, Kind, Observation, RepayRecord
-from loans.services import refused, twins
-from loans.services.changed_rows import unfit
+from loans.services import new_rows, refused, rollups, twins
+from loans.services.changed_rows import all_fit, unfit, write_changed
 
 Row = responses.BorrowRecord | responses.RepayRecord
 Record = BorrowRecord | RepayRecord
+
+# Of each id: nothing if there is no such record, else the last that was seen of it. One at a time,
+# because a database that has not counted its rows yet would rather read all of an account.
+LATEST = (
+    "WITH listed(id) AS (VALUES {ids}) SELECT listed.id, (SELECT COALESCE((SELECT "
+    "CAST(o.body AS text) FROM {observations} o WHERE o.account_id = r.account_id "
+    "AND o.kind = %s AND o.record_id = r.record_id ORDER BY o.id DESC LIMIT 1), 'null') "
+    "FROM {records} r WHERE r.account_id = %s AND r.record_id = listed.id) FROM listed"
+)
+# Rows of one transaction: enough that a commit costs little, few enough that others wait briefly.
+MOST_AT_ONCE = 2000
+COMMON = ("record_id", "symbol", "currency", "principal", "interest")
+BORROW_COLUMNS = (*COMMON, "at", "uuid", "daily_rate", "hourly_rate")
+REPAY_COLUMNS = (*COMMON, "at", "amount")
+BORROW_FIGURES = ("principal", "interest", "daily_rate", "hourly_rate")
+REPAY_FIGURES = ("principal", "interest", "amount")
+MOVING = ("principal", "interest", "story_changed")  # of a repayment only the last
 
 
 @dataclass(slots=True)
@@ -35,23 +55,21 @@ class Stored:
 
 def model_of(kind: str) -> type[BorrowRecord] | type[RepayRecord]:
     """The table of a kind."""
-    return BorrowRecord if kind == Kind.BORROW else RepayRecord
+    return rollups.MODELS[Kind(kind)]
 
 
 def store(*, account: Account, kind: str, rows: Collection[Row], now: datetime) -> Stored:
     """Keep what was listed. Writes nothing for what is known already; safe to repeat.
 
     Holds the account's row, so that two readers of one account do not write the same telling twice.
+    Many rows at once cost less each than a page at a time: hand over what is there.
     """
     told = Stored()
-    by_id = {}
-    for row in rows:
-        if reason := _unfit(row):
-            told.refused.append((row.raw, reason))
-        else:
-            by_id[row.record_id] = row
-    if by_id:
-        _store(account, kind, by_id, now, told)
+    by_id = {row.record_id: row for row in _fitting(kind, rows, told)}
+    ids = list(by_id)
+    for first in range(0, len(ids), MOST_AT_ONCE):
+        some = {key: by_id[key] for key in ids[first : first + MOST_AT_ONCE]}
+        _store(account, kind, some, now, told)
     refused.keep(
         [Refusal(reason, excerpt(raw)) for raw, reason in told.refused],
         venue=account.venue,
@@ -65,95 +83,145 @@ def store(*, account: Account, kind: str, rows: Collection[Row], now: datetime) 
 def _store(
     account: Account, kind: str, by_id: Mapping[str, Row], now: datetime, told: Stored
 ) -> None:
+    """Look without the lock first: most of what is listed is known, and then nothing is written."""
+    latest = _latest_bodies(account, kind, by_id)
+    other = {key: row for key, row in by_id.items() if latest.get(key) != row.raw}
+    if not other:
+        return
+    changes = rollups.Changes()
     with transaction.atomic():
-        Account.objects.select_for_update().get(pk=account.pk)
-        model = model_of(kind)
-        known = {
-            record.record_id: record
-            for record in model.objects.filter(account=account, record_id__in=by_id)
-        }
-        fresh = [row for row in by_id.values() if row.record_id not in known]
-        created = model.objects.bulk_create([_new(account, row, now) for row in fresh])
-        twins.notice(account, created)
-        told.new = [row.record_id for row in fresh]
-        latest = _latest_bodies(account, kind, list(known))
-        changed = [row for key, row in by_id.items() if key in known and row.raw != latest.get(key)]
-        for row in changed:
-            _heed(known[row.record_id], row, told)
+        Account.objects.select_for_update().values_list("pk").get(pk=account.pk)
+        latest = _latest_bodies(account, kind, other)
+        fresh = [row for key, row in other.items() if key not in latest]
+        changed = [row for key, row in other.items() if key in latest and row.raw != latest[key]]
+        if fresh:
+            _keep_new(account, kind, fresh, now, changes)
+            told.new += [row.record_id for row in fresh]
+        if changed:
+            _heed_all(account, kind, changed, told, changes)
         _observe(account, kind, [*fresh, *changed], now)
+        changes.write(account.pk, kind)
 
 
-def _unfit(row: Row) -> str:
-    """Why a row does not fit our tables; the database would refuse the whole page with it."""
-    if isinstance(row, responses.BorrowRecord):
-        figures = {"principal": row.principal, "interest": row.interest}
-        figures |= {"daily_rate": row.daily_rate, "hourly_rate": row.hourly_rate}
-        return unfit(BorrowRecord, {"symbol": row.symbol, "currency": row.currency, **figures})
-    figures = {"amount": row.amount, "principal": row.principal, "interest": row.interest}
-    return unfit(RepayRecord, {"symbol": row.symbol, "currency": row.currency, **figures})
+def _fitting(kind: str, rows: Collection[Row], told: Stored) -> Collection[Row]:
+    """The rows that our tables take; the database would refuse all for one that it does not."""
+    model = model_of(kind)
+    names = ("symbol", "currency", *(BORROW_FIGURES if kind == Kind.BORROW else REPAY_FIGURES))
+    fields = map(model._meta.get_field, names)
+    if all(all_fit(field, [getattr(row, field.name) for row in rows]) for field in fields):
+        return rows
+    fitting = []
+    for row in rows:
+        if reason := unfit(model, {name: getattr(row, name) for name in names}):
+            told.refused.append((row.raw, reason))
+        else:
+            fitting.append(row)
+    return fitting
 
 
-def _new(account: Account, row: Row, now: datetime) -> Record:
-    common = {
-        "account": account,
-        "record_id": row.record_id,
-        "symbol": row.symbol,
-        "currency": row.currency,
-        "first_seen_at": now,
-    }
-    if isinstance(row, responses.BorrowRecord):
-        return BorrowRecord(
-            **common,
-            principal=row.principal or None,
-            daily_rate=row.daily_rate,
-            hourly_rate=row.hourly_rate,
-            interest=row.interest,
-            at=row.created_at,
-        )
-    return RepayRecord(
-        **common,
-        amount=row.amount,
-        principal=row.principal,
-        interest=row.interest,
-        at=row.repaid_at,
+def _latest_bodies(account: Account, kind: str, ids: Collection[str]) -> dict[str, Any]:
+    """What was last seen of each known record; None if a record's telling was never kept."""
+    key = Account._meta.pk.get_db_prep_value(account.pk, connection)
+    statement = LATEST.format(
+        records=model_of(kind)._meta.db_table,
+        observations=Observation._meta.db_table,
+        ids=", ".join(["(%s)"] * len(ids)),
     )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [*ids, kind, key])
+        return {
+            record_id: json.loads(body) for record_id, body in cursor.fetchall() if body is not None
+        }
 
 
-def _latest_bodies(account: Account, kind: str, ids: Sequence[str]) -> dict[str, Any]:
-    """What was last seen of each record."""
-    of_these = Observation.objects.filter(account=account, kind=kind, record_id__in=ids)
-    newest = of_these.values("record_id").annotate(newest=Max("id")).values("newest")
-    return dict(Observation.objects.filter(pk__in=newest).values_list("record_id", "body"))
-
-
-def _observe(account: Account, kind: str, rows: Collection[Row], now: datetime) -> None:
-    Observation.objects.bulk_create(
-        Observation(
-            account=account, kind=kind, record_id=row.record_id, body=dict(row.raw), seen_at=now
-        )
-        for row in rows
+def _keep_new(
+    account: Account, kind: str, rows: Sequence[Row], now: datetime, changes: rollups.Changes
+) -> None:
+    """Write records that were never seen; a loan first seen at zero has no known principal."""
+    names, values = (
+        (BORROW_COLUMNS, _loan_values) if kind == Kind.BORROW else (REPAY_COLUMNS, _repay_values)
     )
+    same = {"account": account.pk, "first_seen_at": now, "story_changed": False}
+    new_rows.insert(model_of(kind), names, [values(row) for row in rows], same=same)
+    places = defaultdict(list)
+    for row in rows:
+        places[rollups.Place(row.symbol, rollups.period_of(_at(row)), row.currency)].append(row)
+    for place, some in places.items():
+        changes.add(place, _figures(some))
+    twins.notice(account, model_of(kind), {row.record_id: _at(row) for row in rows})
 
 
-def _heed(record: Record, row: Row, told: Stored) -> None:
-    """Take over what may move, refuse what may not."""
+def _loan_values(row: responses.BorrowRecord) -> tuple:
+    principal = row.principal or None
+    begin = (row.record_id, row.symbol, row.currency, principal, row.interest, row.created_at)
+    return (*begin, uuid.uuid4(), row.daily_rate, row.hourly_rate)
+
+
+def _repay_values(row: responses.RepayRecord) -> tuple:
+    begin = (row.record_id, row.symbol, row.currency, row.principal, row.interest)
+    return (*begin, row.repaid_at, row.amount)
+
+
+def _figures(rows: Sequence[Row]) -> rollups.Figures:
+    """What new records add to the totals."""
+    interests = [row.interest for row in rows]
+    if isinstance(rows[0], responses.BorrowRecord):
+        return rollups.of_records([row.principal or None for row in rows], interests)
+    principals, amounts = [row.principal for row in rows], [row.amount for row in rows]
+    return rollups.of_records(principals, interests, amounts)
+
+
+def _at(row: Row) -> datetime:
+    return row.created_at if isinstance(row, responses.BorrowRecord) else row.repaid_at
+
+
+def _observe(account: Account, kind: str, rows: Iterable[Row], now: datetime) -> None:
+    same = {"account": account.pk, "kind": kind, "seen_at": now}
+    seen = [(row.record_id, row.raw) for row in rows]
+    new_rows.insert(Observation, ("record_id", "body"), seen, same=same)
+
+
+def _heed_all(
+    account: Account, kind: str, rows: Sequence[Row], told: Stored, changes: rollups.Changes
+) -> None:
+    """Take over what may move, refuse what may not, and write only records that differ now."""
+    model = model_of(kind)
+    names = (
+        ("principal", "interest", "story_changed") if kind == Kind.BORROW else ("story_changed",)
+    )
+    known = model.objects.filter(account=account, record_id__in=[row.record_id for row in rows])
+    records = {record.record_id: record for record in known}
+    moved = []
+    for row in rows:
+        record = records[row.record_id]
+        before = [getattr(record, name) for name in names]
+        _heed(record, row, told, changes)
+        if before != [getattr(record, name) for name in names]:
+            moved.append(record)
+    write_changed(moved, names)
+
+
+def _heed(record: Record, row: Row, told: Stored, changes: rollups.Changes) -> None:
     if reason := _impossible(record, row):
         told.refused.append((row.raw, reason))
         record.story_changed = True
-        record.save(update_fields=["story_changed"])
         return
     told.changed.append(record.record_id)
     if isinstance(row, responses.BorrowRecord):
+        before = rollups.of_records([record.principal], [record.interest])
         _heed_loan(record, row)
+        after = rollups.of_records([record.principal], [record.interest])
+        if after != before:
+            place = rollups.Place(record.symbol, rollups.period_of(record.at), record.currency)
+            changes.add(place, after.minus(before))
 
 
 def _impossible(record: Record, row: Row) -> str:
     """Why this telling cannot be of the same record; empty if it can."""
     loan = isinstance(row, responses.BorrowRecord)
-    at = row.created_at if loan else row.repaid_at
     if (record.symbol, record.currency) != (row.symbol, row.currency):
         return "a known record changed its pair or currency"
-    if abs(record.at - at).total_seconds() >= 1:  # whole seconds and milliseconds may alternate
+    if abs(record.at - _at(row)).total_seconds() >= 1:  # seconds and milliseconds may alternate
         return "a known record changed its time"
     if loan and record.principal is not None and row.principal > record.principal:
         return "a known loan's principal grew"
@@ -172,7 +240,6 @@ def _heed_loan(record: BorrowRecord, row: responses.BorrowRecord) -> None:
     if row.interest is not None:
         record.interest = max(row.interest, record.interest or Decimal(0))
     record.story_changed |= fell
-    record.save(update_fields=["principal", "interest", "story_changed"])
 
 
 def _fell(known: Decimal | None, told: Decimal | None) -> bool:

@@ -4,7 +4,8 @@ What one of them borrows shows in the lists of the other, so neither may believe
 """
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from datetime import datetime
 
 from django.db.models import Q
 
@@ -14,20 +15,22 @@ REASON = "Another key of the same exchange account is connected to this site."
 Record = BorrowRecord | RepayRecord
 
 
-def notice(account: Account, fresh: Collection[Record]) -> None:
-    """Mark both accounts if any of these new records is on another account of the venue already."""
-    if not fresh:
+def notice(account: Account, model: type[Record], fresh: Mapping[str, datetime]) -> None:
+    """Mark both accounts if any of these new records is on another account of the venue already.
+
+    `fresh` says of each new record id when it was.
+    """
+    venue = Account.objects.filter(venue=account.venue, owner__isnull=False)
+    others = list(venue.exclude(pk=account.pk).values_list("pk", flat=True))
+    if not others or not fresh:
         return
-    model = type(next(iter(fresh)))
-    others = Account.objects.filter(venue=account.venue, owner__isnull=False).exclude(pk=account.pk)
-    times = {record.record_id: record.at for record in fresh}
-    same = model.objects.filter(account__in=others, record_id__in=times).select_related("account")
-    twins = {record.account for record in same if _same_second(record, times)}
+    same = model.objects.filter(account__in=others, record_id__in=fresh).select_related("account")
+    twins = {record.account for record in same if _same_second(record, fresh)}
     if twins:
         _mark([account, *twins])
 
 
-def _same_second(record: Record, times: dict) -> bool:
+def _same_second(record: Record, times: Mapping[str, datetime]) -> bool:
     return abs((record.at - times[record.record_id]).total_seconds()) < 1
 
 

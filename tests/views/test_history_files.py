@@ -11,7 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from loans.models import Account, BorrowRecord
+from loans.models import Account
 from tests import factories
 from tests.factories import NOW
 
@@ -39,11 +39,14 @@ def ids_on(response: Any) -> list[str]:
 
 
 def fill(account: Account, count: int, **fields: Any) -> None:
-    BorrowRecord.objects.bulk_create(
-        factories.borrow_row(
-            account=account, record_id=f"L{n}", at=NOW - timedelta(minutes=n // 3), **fields
-        )
-        for n in range(count)
+    factories.keep(
+        "borrow",
+        [
+            factories.borrow_row(
+                account=account, record_id=f"L{n}", at=NOW - timedelta(minutes=n // 3), **fields
+            )
+            for n in range(count)
+        ],
     )
 
 

@@ -1,0 +1,195 @@
+"""What totals cost: against a scan of the records (M3), and on a page of 50 rows.
+
+    python -m bench.totals --rows 1000000
+
+Every filter's totals are first compared with the scan, digit by digit; a difference ends the
+benchmark. Read the ratios; `BENCH_DATABASE_URL` names a database to use, else it is a temporary
+SQLite file.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from bench.ground import Ground, Visitor, fill, prepare
+
+Task = Callable[[], object]
+ROUNDS = 15
+SCANS = 3
+PATH = "/history/borrows/"
+
+
+def queries(ground: Ground) -> dict[str, dict[str, str]]:
+    """The filters, as a page is asked for them. Spans are a fifth to four fifths of the history."""
+    begin, end = ground.at(ground.rows // 5), ground.at(ground.rows * 4 // 5)
+    noon = begin.replace(hour=12, minute=0, second=1)
+    eastern = "-05:00"
+    return {
+        "no filter": {},
+        "one account": {"account": str(ground.accounts[0].pk)},
+        "one pair": {"symbol": "C7_USDT"},
+        "one currency": {"currency": "C6"},
+        "from a day": {"from": f"{begin:%Y-%m-%d}"},
+        "to a day": {"to": f"{end:%Y-%m-%d}"},
+        "from and to": {"from": f"{begin:%Y-%m-%d}", "to": f"{end:%Y-%m-%d}"},
+        "from and to, days of another zone": {
+            "from": f"{begin:%Y-%m-%d}T00:00{eastern}",
+            "to": f"{end:%Y-%m-%d}T00:00{eastern}",
+        },
+        "from and to, at noon (the most to scan)": {
+            "from": f"{noon:%Y-%m-%dT%H:%M:%S}",
+            "to": f"{end:%Y-%m-%d}T12:00:01",
+        },
+        "half a day": {
+            "from": f"{begin:%Y-%m-%d}T01:00",
+            "to": f"{begin:%Y-%m-%d}T13:00",
+        },
+        "one pair, from and to": {
+            "symbol": "C7_USDT",
+            "from": f"{begin:%Y-%m-%d}",
+            "to": f"{end:%Y-%m-%d}",
+        },
+        "text that means every pair": {"q": "USDT"},
+        "text that means ten pairs": {"q": "C1"},
+        "text that is a record id": {"q": f"B{ground.rows // 2:09d}"},
+        "text, from and to": {
+            "q": "C1",
+            "from": f"{begin:%Y-%m-%d}",
+            "to": f"{end:%Y-%m-%d}",
+        },
+    }
+
+
+def scan(chosen: Any) -> dict[str, Any]:
+    """The same figures by adding up the rows: exact, in the database, by the best index."""
+    from django.db.models import Q
+
+    from loans.models import BorrowRecord
+    from loans.services.rollups import figures_of, read_figures
+
+    meant = Q(account__in=chosen.chosen)
+    meant &= Q(at__gte=chosen.since) if chosen.since else Q()
+    meant &= Q(at__lt=chosen.until) if chosen.until else Q()
+    meant &= Q(currency=chosen.currency) if chosen.currency else Q()
+    if chosen.symbols is not None:
+        pairs = Q(symbol__in=chosen.symbols)
+        meant &= pairs | Q(record_id=chosen.q) if chosen.q else pairs
+    rows = BorrowRecord.objects.filter(meant).order_by().values("currency")
+    summed = rows.annotate(**figures_of("borrow"))
+    return {row["currency"]: read_figures(row) for row in summed}
+
+
+def medians(tasks: Mapping[str, Task], rounds: int) -> dict[str, float]:
+    """The median seconds of each, in rounds so that drift meets all of them alike."""
+    taken: dict[str, list[float]] = {name: [] for name in tasks}
+    for task in tasks.values():
+        task()
+    for _ in range(rounds):
+        for name, task in tasks.items():
+            begin = time.perf_counter()
+            task()
+            taken[name].append(time.perf_counter() - begin)
+    return {name: statistics.median(times) for name, times in taken.items()}
+
+
+def compare(ground: Ground) -> dict[str, float]:
+    """Totals of every filter against the scan."""
+    from datetime import UTC
+
+    from loans.services import history
+
+    found: dict[str, float] = {}
+    for name, query in queries(ground).items():
+        chosen = history.read(query, accounts=ground.accounts, zone=UTC)
+        if chosen.errors:
+            raise SystemExit(f"{name}: {chosen.errors}")
+        _must_agree(name, history.totals("borrow", chosen), scan(chosen))
+        quick = medians({"": lambda c=chosen: history.totals("borrow", c)}, ROUNDS)[""]
+        slow = medians({"": lambda c=chosen: scan(c)}, SCANS)[""]
+        found[f"{name}: totals, ms"] = quick * 1000
+        found[f"{name}: scan, ms"] = slow * 1000
+        found[f"{name}: scan / totals"] = slow / quick
+    return found
+
+
+def _must_agree(name: str, totals: list[Any], scanned: Mapping[str, Any]) -> None:
+    if {total.currency for total in totals} != scanned.keys():
+        raise SystemExit(f"{name}: other currencies than the scan's")
+    for total in totals:
+        real = scanned[total.currency]
+        known = (total.count, total.unknown, total.principal or 0, total.interest or 0)
+        if known != (real.records, real.records - real.principals, real.principal, real.interest):
+            raise SystemExit(f"{name}: {total} is not {real}")
+
+
+def pages(ground: Ground) -> dict[str, float]:
+    """What totals add to a whole page, signed in: the page with them against the page without."""
+    from loans.services import history
+
+    visitor, true = Visitor(ground.person), history.totals
+
+    def page(query: Mapping[str, str], totals: Callable[..., Any]) -> Task:
+        def ask() -> None:
+            history.totals = totals
+            try:
+                visitor.ask(PATH, query)
+            finally:
+                history.totals = true
+
+        return ask
+
+    found: dict[str, float] = {}
+    for name, query in queries(ground).items():
+        taken = medians({"without": page(query, lambda *_: []), "with": page(query, true)}, ROUNDS)
+        found[f"{name}: page without totals, ms"] = taken["without"] * 1000
+        found[f"{name}: page with / without"] = taken["with"] / taken["without"]
+    return found
+
+
+def overview(ground: Ground) -> dict[str, float]:
+    """What the positions of everything cost, which `/` and `/loans/` show."""
+    from loans.services.positions import positions
+
+    now = ground.at(ground.rows) + timedelta(days=1)
+    taken = medians({"": lambda: positions(ground.accounts, now=now)}, ROUNDS)
+    return {"positions of two accounts, ms": taken[""] * 1000}
+
+
+def measure(rows: int) -> dict[str, float]:
+    """Fill a database of its own and measure; `prepare` was called. Raises: SystemExit."""
+    from django.db import connection
+
+    from loans.models import RecordTotal
+    from loans.services import rollups
+
+    ground = fill(rows)
+    begin = time.perf_counter()
+    for account in ground.accounts:
+        rollups.rebuild(account.pk, "borrow")
+    found = {
+        "totals counted anew, s": time.perf_counter() - begin,
+        "totals kept, rows": RecordTotal.objects.count(),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    return found | compare(ground) | pages(ground) | overview(ground)
+
+
+def main() -> None:
+    """Fill, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=100_000)
+    rows = parser.parse_args().rows
+    with tempfile.TemporaryDirectory() as folder:
+        prepare(Path(folder))
+        for name, figure in measure(rows).items():
+            print(f"{name:<72}{figure:>14,.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""`manage.py verify_totals`: compare the totals that are kept with what the records add up to."""
+
+from argparse import ArgumentParser
+
+from django.core.management.base import BaseCommand, CommandError
+
+from loans.models import Account, Kind
+from loans.services import rollups
+
+MOST_NAMED = 5
+
+
+class Command(BaseCommand):
+    """Exit 1 and name the totals that differ; with --repair put right what does, and say so."""
+
+    help = __doc__
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Whether to repair."""
+        parser.add_argument(
+            "--repair", action="store_true", help="Count again what differs; the records stay."
+        )
+
+    def handle(self, *, repair: bool, **options: object) -> None:
+        """Check all of them, account by account."""
+        wrong = []
+        for account in Account.objects.order_by("label", "pk"):
+            for kind in Kind:
+                if places := rollups.differing(account.pk, kind):
+                    wrong.append(_words(account, kind, places))
+                    if repair:
+                        rollups.rebuild(account.pk, kind)
+        if wrong and not repair:
+            raise CommandError("totals and records differ: " + "; ".join(wrong))
+        for words in wrong:
+            self.stdout.write(f"Counted again: {words}")
+        self.stdout.write("Every total is what its records add up to.")
+
+
+def _words(account: Account, kind: Kind, places: list[rollups.Place]) -> str:
+    named = [
+        f"{place.symbol or 'all pairs'} {place.period or 'all time'} {place.currency}"
+        for place in places[:MOST_NAMED]
+    ]
+    more = f" and {len(places) - MOST_NAMED} more" if len(places) > MOST_NAMED else ""
+    return f"{account.label} {kind} {', '.join(named)}{more}"

@@ -1,0 +1,52 @@
+"""What an account's records add up to, kept beside them so that no page has to add up all of them.
+
+Derived figures: written with the records in one transaction (`services.rollups`), never by hand.
+"""
+
+from django.db import models
+from django.db.models import Q
+
+from loans.fields import TotalField
+from loans.models.accounts import Account
+from loans.models.records import Kind
+
+ALL_TIME = 0
+ALL_PAIRS = ""
+
+
+class RecordTotal(models.Model):
+    """The sums of one currency: of a pair or of all, for all time, one month or one day."""
+
+    account = models.ForeignKey(
+        Account, models.CASCADE, related_name="record_totals", db_index=False
+    )
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    symbol = models.CharField(max_length=40, blank=True, help_text="Empty: all pairs.")
+    period = models.PositiveIntegerField(
+        help_text="In UTC: 0 is all time, 202611 a month, 20261126 a day."
+    )
+    currency = models.CharField(max_length=20)
+    records = models.PositiveBigIntegerField()
+    principals = models.PositiveBigIntegerField(help_text="How many principals are known.")
+    interests = models.PositiveBigIntegerField(help_text="How many interests are known.")
+    principal = TotalField()
+    interest = TotalField()
+    amount = TotalField(help_text="What was sent; of repayments only.")
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["account", "kind", "symbol", "period", "currency"],
+                name="record_total_once",
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=["account", "kind", "symbol"],
+                name="record_total_of_all_time",
+                condition=Q(period=ALL_TIME),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.symbol or 'all pairs'} {self.period} {self.currency}"

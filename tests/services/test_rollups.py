@@ -1,0 +1,289 @@
+"""The totals that are kept: always exactly what adding up all records says, whatever is stored."""
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from importlib import import_module
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loans import exact
+from loans.bitmart import responses
+from loans.bitmart.readers import read_borrow_record, read_repay_record
+from loans.models import ALL_TIME, Account, BorrowRecord, Kind, RecordTotal
+from loans.services import history, rollups
+from loans.services.filters import HistoryFilter
+from loans.services.positions import positions
+from loans.services.record_store import store
+from loans.services.spans import cut_up
+from tests.factories import NOW, make_account, make_borrow
+from tests.services.canned import loan
+
+PAIRS = ("BTC_USDT", "ETH_USDT", "PEPE_USDT")
+START = datetime(2025, 11, 20, tzinfo=UTC)
+SPAN = timedelta(days=100)
+SECOND = timedelta(seconds=1)
+Listed = responses.BorrowRecord | responses.RepayRecord
+
+
+def instant(dice: random.Random) -> datetime:
+    """Some instant of the history; often one at which a day or a month begins or ends."""
+    at = START + SPAN * dice.random()
+    if dice.random() < 0.4:
+        day = at.replace(hour=0, minute=0, second=0, microsecond=0)
+        day = day.replace(day=1) if dice.random() < 0.5 else day
+        at = day + timedelta(milliseconds=dice.choice([-1, 0, 0, 1]))
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+def listed_loan(dice: random.Random, record_id: str) -> Listed:
+    symbol = dice.choice(PAIRS)
+    digits = dice.choice([3, 12, 28])
+    return read_borrow_record(
+        loan(
+            record_id,
+            symbol,
+            currency=dice.choice(symbol.split("_")),
+            borrow_amount=str(Decimal(dice.randrange(10**digits)).scaleb(-8)),
+            interest_amount=dice.choice([None, "0", "0.00045833"]),
+            create_time=int(instant(dice).timestamp() * 1000),
+        )
+    )
+
+
+def listed_repayment(dice: random.Random, record_id: str) -> Listed:
+    symbol = dice.choice(PAIRS)
+    return read_repay_record(
+        {
+            "repay_id": record_id,
+            "symbol": symbol,
+            "currency": dice.choice(symbol.split("_")),
+            "repaid_amount": str(Decimal(dice.randrange(10**12)).scaleb(-8)),
+            "repaid_principal": str(Decimal(dice.randrange(10**28)).scaleb(-8)),
+            "repaid_interest": "0.00045833",
+            "repay_time": int(instant(dice).timestamp() * 1000),
+        }
+    )
+
+
+def told_later(dice: random.Random, row: Listed) -> Listed:
+    """The same record as it may be listed another day: emptied, grown, or for the first time full.
+
+    Some of it is impossible, and refused.
+    """
+    if isinstance(row, responses.RepayRecord):
+        return row
+    principal = dice.choice([row.principal, Decimal(0), row.principal * 2])
+    interest = dice.choice([None, Decimal(0), row.interest, (row.interest or 0) + Decimal("1e-8")])
+    raw = dict(row.raw) | {"borrow_amount": str(principal), "interest_amount": str(interest)}
+    return replace(row, principal=principal, interest=interest, raw=raw)
+
+
+def fill(account: Account, kind: str, seed: int, count: int = 120) -> None:
+    """Store a random history in random pages, some of it several times and told otherwise."""
+    dice = random.Random(seed)
+    listed = listed_loan if kind == Kind.BORROW else listed_repayment
+    rows = [listed(dice, f"{kind}{seed}-{n}") for n in range(count)]
+    for _ in range(12):
+        page = dice.sample(rows, dice.randrange(1, count // 2))
+        now = START + SPAN
+        store(account=account, kind=kind, rows=[told_later(dice, row) for row in page], now=now)
+    store(account=account, kind=kind, rows=rows, now=START + SPAN)
+
+
+def scan(kind: str, chosen: HistoryFilter) -> list[history.Total]:
+    """The totals by looking at every row."""
+    rows = [row for member in history.rows_of(kind, chosen) for row in member]
+    assert len({row.pk for row in rows}) == len(rows)
+    found = []
+    for currency in sorted({row.currency for row in rows}):
+        mine = [row for row in rows if row.currency == currency]
+        found.append(
+            history.Total(
+                currency=currency,
+                count=len(mine),
+                principal=added(row.principal for row in mine),
+                interest=added(row.interest for row in mine),
+                amount=added(row.amount for row in mine) if kind == Kind.REPAY else None,
+                unknown=sum(row.principal is None for row in mine),
+            )
+        )
+    return found
+
+
+def added(values: object) -> Decimal | None:
+    known = [value for value in values if value is not None]
+    return exact.total(known) if known else None
+
+
+def some_filter(
+    dice: random.Random, accounts: tuple[Account, ...], ids: list[str]
+) -> HistoryFilter:
+    """Any filter that a person could ask for."""
+    since, until = sorted((instant(dice), instant(dice) + SECOND))
+    words = dice.choice(["", "", "", "USDT", "eth", dice.choice(ids)])
+    matching = tuple(pair for pair in PAIRS if words.upper() in pair) if words else None
+    return HistoryFilter(
+        accounts=accounts,
+        account=dice.choice([None, None, *accounts]),
+        q=words,
+        matching=matching,
+        symbol=dice.choice(["", "", *PAIRS]),
+        currency=dice.choice(["", "", "USDT", "BTC"]),
+        since=dice.choice([None, since]),
+        until=dice.choice([None, until]),
+    )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("seed", range(3))
+def test_the_totals_of_any_filter_are_what_a_scan_says(owner: User, kind: str, seed: int) -> None:
+    accounts = (make_account(owner=owner), make_account(owner=owner, label="Second"))
+    for number, account in enumerate(accounts):
+        fill(account, kind, seed * 10 + number)
+    dice = random.Random(seed)
+    ids = list(rollups.MODELS[kind].objects.values_list("record_id", flat=True))
+
+    filters = [some_filter(dice, accounts, ids) for _ in range(80)]
+
+    for chosen in filters:
+        assert history.totals(kind, chosen) == scan(kind, chosen), chosen
+    assert sum(bool(scan(kind, chosen)) for chosen in filters) > 40
+    assert not [place for one in accounts for place in rollups.differing(one.pk, kind)]
+
+
+@pytest.mark.django_db
+def test_a_total_is_one_query_for_any_filter(
+    owner: User, django_assert_num_queries: Callable
+) -> None:
+    account = make_account(owner=owner)
+    fill(account, Kind.BORROW, 1, count=20)
+    dice = random.Random(1)
+
+    for chosen in [some_filter(dice, (account,), ["borrow1-1"]) for _ in range(20)]:
+        with django_assert_num_queries(1):
+            history.totals(Kind.BORROW, replace(chosen, symbol=""))
+
+
+instants = st.integers(0, 200 * 86_400).map(
+    lambda n: START + timedelta(seconds=n if n % 3 else n // 86_400 * 86_400)
+)
+
+
+@given(st.none() | instants, st.none() | instants, instants)
+def test_every_instant_of_a_span_counts_once_and_no_other(
+    one: datetime | None, other: datetime | None, at: datetime
+) -> None:
+    since, until = (one, other) if None in (one, other) else sorted((one, other))
+    cut = cut_up(since, until)
+    day = rollups.period_of(at)
+
+    inside = [low <= period <= high for low, high in cut.periods for period in (0, day // 100, day)]
+    added_here = sum(begin <= at < end for begin, end in cut.added)
+    taken_here = sum(begin <= at < end for begin, end in cut.taken)
+
+    counted = sum(inside) + added_here - taken_here
+    assert counted == ((since is None or since <= at) and (until is None or at < until))
+    assert sum(((end - begin) for begin, end in cut.taken), timedelta()) <= timedelta(days=1)
+
+
+@pytest.mark.django_db
+def test_late_knowledge_moves_the_totals(owner: User) -> None:
+    account = make_account(owner=owner)
+    emptied = {"borrow_amount": "0", "interest_amount": None}
+
+    seen = []
+    for fields in (emptied, {}, {"interest_amount": "0.00091666"}, emptied):
+        row = read_borrow_record(loan("L1", **fields))
+        store(account=account, kind=Kind.BORROW, rows=[row], now=NOW)
+        (total,) = history.totals(Kind.BORROW, HistoryFilter(accounts=(account,)))
+        seen.append((total.count, total.unknown, total.principal, total.interest))
+
+    assert seen == [
+        (1, 1, None, None),
+        (1, 0, Decimal(20), Decimal("0.00045833")),
+        (1, 0, Decimal(20), Decimal("0.00091666")),
+        (1, 0, Decimal(20), Decimal("0.00091666")),
+    ]
+
+
+@pytest.mark.django_db
+def test_positions_are_the_sums_of_the_records(owner: User) -> None:
+    account = make_account(owner=owner)
+    fill(account, Kind.BORROW, 5)
+    fill(account, Kind.REPAY, 6)
+
+    for position in positions([account], now=NOW):
+        slot = {"symbol": position.symbol, "currency": position.currency}
+        lent = list(account.borrow_records.filter(**slot))
+        back = list(account.repay_records.filter(**slot))
+        told = position.recorded
+        assert told.borrowed == exact.total(row.principal for row in lent)
+        assert told.told == exact.total(row.interest for row in lent)
+        assert told.repaid == exact.total(row.principal for row in back)
+        assert told.interest_repaid == exact.total(row.interest for row in back)
+        assert (told.loans, told.repayments) == (len(lent), len(back))
+        assert told.unknown == sum(row.principal is None for row in lent)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_batch_that_fails_leaves_neither_records_nor_totals(owner: User) -> None:
+    account = make_account(owner=owner)
+    good = read_borrow_record(loan("L1"))
+    refused_by_the_database = replace(good, record_id="L2", principal=Decimal(-1))
+
+    with pytest.raises(IntegrityError):
+        store(account=account, kind=Kind.BORROW, rows=[good, refused_by_the_database], now=NOW)
+
+    assert not BorrowRecord.objects.exists()
+    assert not RecordTotal.objects.exists()
+
+
+@pytest.mark.django_db
+def test_totals_that_differ_are_named_and_put_right(
+    owner: User, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account = make_account(owner=owner)
+    fill(account, Kind.BORROW, 7)
+    true = rollups.kept(account.pk, Kind.BORROW)
+    RecordTotal.objects.filter(symbol="ETH_USDT", period=ALL_TIME).update(principal=Decimal(5))
+    RecordTotal.objects.filter(symbol="BTC_USDT", period=202512).delete()
+
+    with pytest.raises(CommandError, match=r"Desk borrow BTC_USDT 202512 .*ETH_USDT all time"):
+        call_command("verify_totals")
+    call_command("verify_totals", repair=True)
+    call_command("verify_totals")
+
+    assert rollups.kept(account.pk, Kind.BORROW) == true
+    assert capsys.readouterr().out.count("Every total is what its records add up to.") == 2
+
+
+@pytest.mark.django_db
+def test_the_migration_fills_the_totals_of_what_was_there(owner: User) -> None:
+    account = make_account(owner=owner)
+    fill(account, Kind.BORROW, 8)
+    fill(account, Kind.REPAY, 9)
+    true = [rollups.kept(account.pk, kind) for kind in Kind]
+    RecordTotal.objects.all().delete()
+
+    import_module("loans.migrations.0009_record_totals").fill(apps, None)
+
+    assert [rollups.kept(account.pk, kind) for kind in Kind] == true
+
+
+@pytest.mark.django_db
+def test_nobody_elses_records_are_in_a_total(owner: User, stranger: User) -> None:
+    mine, other = make_account(owner=owner), make_account(owner=stranger)
+    make_borrow(account=other)
+
+    assert history.totals(Kind.BORROW, HistoryFilter(accounts=(mine,))) == []
+    assert history.totals(Kind.BORROW, HistoryFilter(accounts=())) == []
