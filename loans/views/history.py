@@ -54,7 +54,7 @@ def records(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
         "sort": chosen.sort,
         "page": page,
         "bad_place": bool(after) and history.order_of(kind, chosen.sort).read(after) is None,
-        "rows": history_rows.present(kind, page.rows, chosen),
+        "lines": history_rows.lines(kind, page.rows, chosen),
         "totals": history_rows.present_totals(totals),
         "row_count": f"{sum(total.count for total in totals):,}",
         "certificate": certificates.certify(

@@ -1,0 +1,215 @@
+"""Runs of records in order, read by one statement each: as values for pages, or as the database
+holds them for files.
+
+Which rows a filter means is said here once. Reads only; every run starts from the accounts in the
+filter, which are the ones its reader sees.
+"""
+
+from collections import namedtuple
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from functools import cache
+from itertools import product
+from typing import Any
+
+from django.db import connection
+from django.db.models import Model
+
+from loans.models import Account, BorrowRecord, Instruction, Kind, RepayRecord
+from loans.services.filters import HistoryFilter
+from loans.services.keyset import Condition, Cursor, Order, statement
+
+COMMON = ("id", "account_id", "record_id", "symbol", "currency", "interest", "at", "story_changed")
+BORROW_COLUMNS = (*COMMON, "uuid", "principal", "daily_rate", "hourly_rate")
+REPAY_COLUMNS = (*COMMON, "amount", "principal")
+INSTRUCTION = "instruction__id"
+BorrowRow = namedtuple("BorrowRow", (*BORROW_COLUMNS, INSTRUCTION))
+RepayRow = namedtuple("RepayRow", (*REPAY_COLUMNS, INSTRUCTION))
+# More members than this cost more than filtering a run of the time index.
+MOST_MEMBERS = 24
+# SQLite joins at most 500 runs, and a member may need two of them twice over.
+MOST_ACCOUNTS = 100
+
+Converter = Callable[[Any], Any]
+
+
+def model_of(kind: str) -> type[BorrowRecord] | type[RepayRecord]:
+    """The table of a kind."""
+    return BorrowRecord if kind == Kind.BORROW else RepayRecord
+
+
+def columns_of(kind: str) -> tuple[str, ...]:
+    """What a row holds, without the instruction that caused it."""
+    return BORROW_COLUMNS if kind == Kind.BORROW else REPAY_COLUMNS
+
+
+def fetch(
+    kind: str, chosen: HistoryFilter, order: Order, limit: int, cursor: Cursor | None
+) -> list[Any]:
+    """The first rows beyond the cursor, named, their values as the models give them. One query."""
+    names = columns_of(kind)
+    found = fetch_raw(kind, chosen, order, limit, cursor, select=names)
+    make = (BorrowRow if kind == Kind.BORROW else RepayRow)._make
+    steps = _converters(model_of(kind), names, connection.vendor)
+    rows = []
+    for raw in found:
+        values = list(raw)
+        for place, convert in steps:
+            values[place] = convert(values[place])
+        rows.append(make(values))
+    return rows
+
+
+def fetch_raw(
+    kind: str,
+    chosen: HistoryFilter,
+    order: Order,
+    limit: int,
+    cursor: Cursor | None,
+    *,
+    select: Sequence[str],
+) -> list[tuple[Any, ...]]:
+    """The same as the database holds it; `select` are expressions over the columns. The id of the
+    instruction comes last. One query, or none where no row can be meant.
+    """
+    members, cursor = _members(kind, chosen, order, cursor)
+    if not members:
+        return []
+    run, params = statement(
+        model_of(kind)._meta.db_table,
+        ", ".join(columns_of(kind)),
+        members,
+        order,
+        limit=limit,
+        cursor=cursor,
+        to_database=_to_database(kind, order.column),
+    )
+    caused = (
+        f"SELECT {Instruction._meta.pk.column} FROM {Instruction._meta.db_table} AS caused "
+        f"WHERE caused.{kind}_record_id = run.id"
+    )
+    sql = (
+        f"SELECT {', '.join(select)}, ({caused}) FROM ({run}) AS run ORDER BY {order.all_terms}"
+    )
+    with connection.cursor() as database:
+        database.execute(sql, params)
+        return database.fetchall()
+
+
+def every_run(
+    fetch_run: Callable[[Cursor | None], list[Any]], cursor_after: Callable[[Any], Cursor], size: int
+) -> Iterator[list[Any]]:
+    """Runs of `size` rows until there are no more."""
+    cursor = None
+    while True:
+        run = fetch_run(cursor)
+        if run:
+            yield run
+        if len(run) < size:
+            return
+        cursor = cursor_after(run[-1])
+
+
+def _members(
+    kind: str, chosen: HistoryFilter, order: Order, cursor: Cursor | None
+) -> tuple[list[Condition], Cursor | None]:
+    """Conditions that together mean each row exactly once, and the cursor as far as it is needed.
+
+    Each follows one index in time order: an account's, or one of its pairs' if few are meant.
+    """
+    span, cursor = _span(kind, chosen, order, cursor)
+    accounts, symbols = _accounts(chosen), chosen.symbols
+    if symbols is None:
+        members = accounts
+    elif len(symbols) * len(accounts) > MOST_MEMBERS:
+        members = [_both(account, _in("symbol", symbols)) for account in accounts]
+    else:
+        members = [
+            _both(account, ("symbol = %s", (symbol,)))
+            for account, symbol in product(accounts, symbols)
+        ]
+    if chosen.q:
+        named = _by_record_id(chosen)
+        members = [*members, *(_both(account, named) for account in accounts)]
+    if chosen.currency:
+        span = _both(span, ("currency = %s", (chosen.currency,)))
+    return [_both(member, span) for member in members], cursor
+
+
+def _accounts(chosen: HistoryFilter) -> list[Condition]:
+    """A condition an account; one for all of them where they are too many to be merged."""
+    convert = Account._meta.pk.get_db_prep_value
+    keys = [convert(account.pk, connection) for account in chosen.chosen]
+    if len(keys) > MOST_ACCOUNTS:
+        return [_in("account_id", keys)]
+    return [("account_id = %s", (key,)) for key in keys]
+
+
+def _by_record_id(chosen: HistoryFilter) -> Condition:
+    """Rows whose id is the free text, as far as they are not meant by their pair already."""
+    named: Condition = ("record_id = %s", (chosen.q,))
+    if chosen.symbols:
+        listed, values = _in("symbol", chosen.symbols)
+        named = _both(named, (f"NOT {listed}", values))
+    return _both(named, ("symbol = %s", (chosen.symbol,))) if chosen.symbol else named
+
+
+def _span(
+    kind: str, chosen: HistoryFilter, order: Order, cursor: Cursor | None
+) -> tuple[Condition, Cursor | None]:
+    """The span of time. Where the list is in order of time, a place inside it takes the bound's
+    part and one before it says nothing, so that the index is never given two beginnings.
+    """
+    since, until = chosen.since, chosen.until
+    if cursor is not None and isinstance(cursor.key, datetime):
+        if order.descending and until is not None:
+            cursor, until = (cursor, None) if cursor.key < until else (None, until)
+        elif not order.descending and since is not None:
+            cursor, since = (cursor, None) if cursor.key >= since else (None, since)
+    convert = _to_database(kind, "at")
+    bounds: list[Condition] = [("TRUE", ())]
+    if since is not None:
+        bounds.append(("at >= %s", (convert(since),)))
+    if until is not None:
+        bounds.append(("at < %s", (convert(until),)))
+    return _both(*bounds), cursor
+
+
+def _both(*conditions: Condition) -> Condition:
+    return (
+        " AND ".join(sql for sql, _ in conditions if sql != "TRUE") or "TRUE",
+        tuple(value for _, values in conditions for value in values),
+    )
+
+
+def _in(column: str, values: Sequence[Any]) -> Condition:
+    """One of some; of none, no row."""
+    if not values:
+        return "FALSE", ()
+    return f"{column} IN ({', '.join(['%s'] * len(values))})", tuple(values)
+
+
+def _to_database(kind: str, column: str) -> Converter:
+    field = model_of(kind)._meta.get_field(column)
+    return lambda value: field.get_db_prep_value(value, connection)
+
+
+@cache
+def _converters(
+    model: type[Model], names: tuple[str, ...], vendor: str
+) -> list[tuple[int, Converter]]:
+    """What makes a column's values of what this engine gives, by their place in a row."""
+    fields = [*(model._meta.get_field(name) for name in names), Instruction._meta.pk]
+    found = []
+    for place, field in enumerate(fields):
+        column = field.get_col(field.model._meta.db_table)
+        for convert in [
+            *connection.ops.get_db_converters(column),
+            *column.get_db_converters(connection),
+        ]:
+            found.append((place, _bound(convert, column)))
+    return found
+
+
+def _bound(convert: Callable[..., Any], column: Any) -> Converter:
+    return lambda value: convert(value, column, connection)
