@@ -5,6 +5,7 @@ Thin: reads the query, asks the services, formats, renders. Never asks an exchan
 
 import re
 from collections.abc import Mapping
+from functools import cache
 
 from django.http import HttpResponse, StreamingHttpResponse
 from django.urls import reverse
@@ -13,10 +14,11 @@ from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_safe
 
 from loans.htmx import HtmxHttpRequest, render_page
-from loans.models import Account, Kind
+from loans.models import Kind
 from loans.services import certificates, exports, history
 from loans.services.filters import HistoryFilter
 from loans.views import history_rows
+from loans.views.who import accounts_of
 
 FIELDS = ("q", "account", "symbol", "currency", "from", "to")
 DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -27,7 +29,7 @@ NAMES = {Kind.BORROW: "borrows", Kind.REPAY: "repays"}
 def landing(request: HtmxHttpRequest) -> HttpResponse:
     """Where the history starts: what is proven complete, per account and pair."""
     now = timezone.now()
-    accounts = list(Account.objects.visible_to(request.user))
+    accounts = accounts_of(request)
     streams = history_rows.stream_rows(certificates.streams_of(accounts))
     context = {
         "now": now,
@@ -82,23 +84,27 @@ def records_csv(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
 
 
 def _chosen(request: HtmxHttpRequest) -> HistoryFilter:
-    accounts = Account.objects.visible_to(request.user)
-    return history.read(request.GET, accounts=accounts, zone=timezone.get_current_timezone())
+    return history.read(
+        request.GET, accounts=accounts_of(request), zone=timezone.get_current_timezone()
+    )
 
 
 def _form(chosen: HistoryFilter) -> dict[str, object]:
     """What the filter row needs: its lists, with the present choice always among them, and fields
-    that can hold what was typed.
+    that can hold what was typed. The lists are made if they are shown, which a fragment does not.
     """
-    symbols = certificates.symbols_with_rows(chosen.accounts)
-    currencies = sorted({part for symbol in symbols for part in symbol.rsplit("_", 1)})
+    symbols = cache(lambda: certificates.symbols_with_rows(chosen.accounts))
     return {
-        "symbols": _with(symbols, chosen.symbol),
-        "currencies": _with(currencies, chosen.currency),
+        "symbols": lambda: _with(symbols(), chosen.symbol),
+        "currencies": lambda: _with(_currencies(symbols()), chosen.currency),
         "from_type": _date_type(chosen, "from"),
         "to_type": _date_type(chosen, "to"),
         "filter_errors": [(name, chosen.errors.get(name, "")) for name in FIELDS],
     }
+
+
+def _currencies(symbols: list[str]) -> list[str]:
+    return sorted({part for symbol in symbols for part in symbol.rsplit("_", 1)})
 
 
 def _with(names: list[str], present: str) -> list[str]:

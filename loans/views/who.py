@@ -1,4 +1,6 @@
-"""Who asks: the person behind a request, from where, and how lately they proved who they are."""
+"""Who asks: the person behind a request, from where, how lately they proved who they are, and which
+accounts they see.
+"""
 
 import time
 from datetime import datetime
@@ -10,12 +12,23 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from loans.models import Account
 from loans.services.audit import By
 
 
 def who(request: HttpRequest, now: datetime) -> By:
     """The person, the moment and the address, for a service that writes them down."""
     return By(request.user, now, request.META.get("REMOTE_ADDR"))
+
+
+def accounts_of(request: HttpRequest) -> list[Account]:
+    """The accounts that the person sees, read once a request: the page and its frame ask for them.
+
+    For pages that change no account.
+    """
+    if not hasattr(request, "accounts_seen"):
+        request.accounts_seen = list(Account.objects.visible_to(request.user))
+    return request.accounts_seen
 
 
 def has_proved_lately(request: HttpRequest) -> bool:
