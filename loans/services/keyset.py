@@ -15,13 +15,14 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from loans.services.statements import ALWAYS, Condition
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 # An amount fits its column, or no row could ever stand there.
 _TOKEN = re.compile(r"(~?)(none|-?\d{1,22}(?:\.\d{1,8})?)_(\d{1,18})", re.ASCII)
 
 Key = datetime | Decimal | None
-Condition = tuple[str, tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Order:
         """
         column, side = self.column, "<" if self.descending else ">"
         if self.is_instant and cursor is None:
-            return [("TRUE", ())]
+            return [ALWAYS]
         known: Condition = (f"{column} IS NOT NULL", ())
         missing: Condition = (f"{column} IS NULL", ())
         if cursor is None:
@@ -131,16 +132,18 @@ def statement(
     for where, values in members:
         for beyond, key in order.beyond(cursor, to_database):
             runs.append(
-                f"SELECT {columns} FROM {table} WHERE {where} AND {beyond} "
+                f"SELECT {columns} FROM {table} WHERE {where} AND {beyond} "  # noqa: S608 - our own names
                 f"ORDER BY {order.terms} LIMIT {limit}"
             )
             params += [*values, *key]
     if len(runs) == 1:
         return runs[0], tuple(params)
     # SQLite allows no LIMIT inside a compound, but does so one level below.
-    together = " UNION ALL ".join(f"SELECT * FROM ({run}) AS run" for run in runs)
-    merged = f"SELECT * FROM ({together}) AS runs ORDER BY {order.all_terms} LIMIT {limit}"
-    return merged, tuple(params)
+    together = " UNION ALL ".join(f"SELECT * FROM ({run}) AS run" for run in runs)  # noqa: S608
+    return (
+        f"SELECT * FROM ({together}) AS runs ORDER BY {order.all_terms} LIMIT {limit}",  # noqa: S608
+        tuple(params),
+    )
 
 
 def newest_of_each(members: Sequence[QuerySet], order: Order, *, limit: int) -> QuerySet:

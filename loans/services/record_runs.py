@@ -13,15 +13,25 @@ from itertools import product
 from typing import Any
 
 from django.db import connection
-from django.db.models import Model
+from django.db.models import Field
 
 from loans.models import Account, BorrowRecord, Instruction, Kind, RepayRecord
 from loans.services.filters import HistoryFilter
-from loans.services.keyset import Condition, Cursor, Order, statement
+from loans.services.keyset import Cursor, Order, statement
+from loans.services.statements import (
+    ALWAYS,
+    Condition,
+    both,
+    converters,
+    from_database,
+    one_of,
+    to_database,
+)
 
 COMMON = ("id", "account_id", "record_id", "symbol", "currency", "interest", "at", "story_changed")
 BORROW_COLUMNS = (*COMMON, "uuid", "principal", "daily_rate", "hourly_rate")
 REPAY_COLUMNS = (*COMMON, "amount", "principal")
+REPEATED = frozenset({"account", "daily_rate", "hourly_rate"})
 INSTRUCTION = "instruction__id"
 BorrowRow = namedtuple("BorrowRow", (*BORROW_COLUMNS, INSTRUCTION))
 RepayRow = namedtuple("RepayRow", (*REPAY_COLUMNS, INSTRUCTION))
@@ -29,8 +39,6 @@ RepayRow = namedtuple("RepayRow", (*REPAY_COLUMNS, INSTRUCTION))
 MOST_MEMBERS = 24
 # SQLite joins at most 500 runs, and a member may need two of them twice over.
 MOST_ACCOUNTS = 100
-
-Converter = Callable[[Any], Any]
 
 
 def model_of(kind: str) -> type[BorrowRecord] | type[RepayRecord]:
@@ -43,6 +51,12 @@ def columns_of(kind: str) -> tuple[str, ...]:
     return BORROW_COLUMNS if kind == Kind.BORROW else REPAY_COLUMNS
 
 
+@cache
+def _fields(kind: str) -> tuple[Field, ...]:
+    model = model_of(kind)
+    return (*(model._meta.get_field(name) for name in columns_of(kind)), Instruction._meta.pk)
+
+
 def fetch(
     kind: str, chosen: HistoryFilter, order: Order, limit: int, cursor: Cursor | None
 ) -> list[Any]:
@@ -50,14 +64,8 @@ def fetch(
     names = columns_of(kind)
     found = fetch_raw(kind, chosen, order, limit, cursor, select=names)
     make = (BorrowRow if kind == Kind.BORROW else RepayRow)._make
-    steps = _converters(model_of(kind), names, connection.vendor)
-    rows = []
-    for raw in found:
-        values = list(raw)
-        for place, convert in steps:
-            values[place] = convert(values[place])
-        rows.append(make(values))
-    return rows
+    steps = converters(_fields(kind), connection.vendor, REPEATED)
+    return [make(from_database(row, steps)) for row in found]
 
 
 def fetch_raw(
@@ -82,22 +90,20 @@ def fetch_raw(
         order,
         limit=limit,
         cursor=cursor,
-        to_database=_to_database(kind, order.column),
+        to_database=to_database(model_of(kind), order.column),
     )
-    caused = (
-        f"SELECT {Instruction._meta.pk.column} FROM {Instruction._meta.db_table} AS caused "
-        f"WHERE caused.{kind}_record_id = run.id"
-    )
-    sql = (
-        f"SELECT {', '.join(select)}, ({caused}) FROM ({run}) AS run ORDER BY {order.all_terms}"
-    )
+    caused = f"SELECT id FROM loans_instruction WHERE {kind}_record_id = run.id"  # noqa: S608 - our own names
+    wanted = ", ".join([*select, f"({caused})"])
+    sql = f"SELECT {wanted} FROM ({run}) AS run ORDER BY {order.all_terms}"  # noqa: S608 - as above
     with connection.cursor() as database:
         database.execute(sql, params)
         return database.fetchall()
 
 
 def every_run(
-    fetch_run: Callable[[Cursor | None], list[Any]], cursor_after: Callable[[Any], Cursor], size: int
+    fetch_run: Callable[[Cursor | None], list[Any]],
+    cursor_after: Callable[[Any], Cursor],
+    size: int,
 ) -> Iterator[list[Any]]:
     """Runs of `size` rows until there are no more."""
     cursor = None
@@ -122,26 +128,25 @@ def _members(
     if symbols is None:
         members = accounts
     elif len(symbols) * len(accounts) > MOST_MEMBERS:
-        members = [_both(account, _in("symbol", symbols)) for account in accounts]
+        members = [both(account, one_of("symbol", symbols)) for account in accounts]
     else:
         members = [
-            _both(account, ("symbol = %s", (symbol,)))
+            both(account, ("symbol = %s", (symbol,)))
             for account, symbol in product(accounts, symbols)
         ]
     if chosen.q:
         named = _by_record_id(chosen)
-        members = [*members, *(_both(account, named) for account in accounts)]
+        members = [*members, *(both(account, named) for account in accounts)]
     if chosen.currency:
-        span = _both(span, ("currency = %s", (chosen.currency,)))
-    return [_both(member, span) for member in members], cursor
+        span = both(span, ("currency = %s", (chosen.currency,)))
+    return [both(member, span) for member in members], cursor
 
 
 def _accounts(chosen: HistoryFilter) -> list[Condition]:
     """A condition an account; one for all of them where they are too many to be merged."""
-    convert = Account._meta.pk.get_db_prep_value
-    keys = [convert(account.pk, connection) for account in chosen.chosen]
+    keys = list(map(to_database(Account, "id"), (account.pk for account in chosen.chosen)))
     if len(keys) > MOST_ACCOUNTS:
-        return [_in("account_id", keys)]
+        return [one_of("account_id", keys)]
     return [("account_id = %s", (key,)) for key in keys]
 
 
@@ -149,9 +154,9 @@ def _by_record_id(chosen: HistoryFilter) -> Condition:
     """Rows whose id is the free text, as far as they are not meant by their pair already."""
     named: Condition = ("record_id = %s", (chosen.q,))
     if chosen.symbols:
-        listed, values = _in("symbol", chosen.symbols)
-        named = _both(named, (f"NOT {listed}", values))
-    return _both(named, ("symbol = %s", (chosen.symbol,))) if chosen.symbol else named
+        listed, values = one_of("symbol", chosen.symbols)
+        named = both(named, (f"NOT {listed}", values))
+    return both(named, ("symbol = %s", (chosen.symbol,))) if chosen.symbol else named
 
 
 def _span(
@@ -166,50 +171,10 @@ def _span(
             cursor, until = (cursor, None) if cursor.key < until else (None, until)
         elif not order.descending and since is not None:
             cursor, since = (cursor, None) if cursor.key >= since else (None, since)
-    convert = _to_database(kind, "at")
-    bounds: list[Condition] = [("TRUE", ())]
+    convert = to_database(model_of(kind), "at")
+    bounds: list[Condition] = [ALWAYS]
     if since is not None:
         bounds.append(("at >= %s", (convert(since),)))
     if until is not None:
         bounds.append(("at < %s", (convert(until),)))
-    return _both(*bounds), cursor
-
-
-def _both(*conditions: Condition) -> Condition:
-    return (
-        " AND ".join(sql for sql, _ in conditions if sql != "TRUE") or "TRUE",
-        tuple(value for _, values in conditions for value in values),
-    )
-
-
-def _in(column: str, values: Sequence[Any]) -> Condition:
-    """One of some; of none, no row."""
-    if not values:
-        return "FALSE", ()
-    return f"{column} IN ({', '.join(['%s'] * len(values))})", tuple(values)
-
-
-def _to_database(kind: str, column: str) -> Converter:
-    field = model_of(kind)._meta.get_field(column)
-    return lambda value: field.get_db_prep_value(value, connection)
-
-
-@cache
-def _converters(
-    model: type[Model], names: tuple[str, ...], vendor: str
-) -> list[tuple[int, Converter]]:
-    """What makes a column's values of what this engine gives, by their place in a row."""
-    fields = [*(model._meta.get_field(name) for name in names), Instruction._meta.pk]
-    found = []
-    for place, field in enumerate(fields):
-        column = field.get_col(field.model._meta.db_table)
-        for convert in [
-            *connection.ops.get_db_converters(column),
-            *column.get_db_converters(connection),
-        ]:
-            found.append((place, _bound(convert, column)))
-    return found
-
-
-def _bound(convert: Callable[..., Any], column: Any) -> Converter:
-    return lambda value: convert(value, column, connection)
+    return both(*bounds), cursor

@@ -57,7 +57,7 @@ def records(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
         "page": page,
         "bad_place": bool(after) and history.order_of(kind, chosen.sort).read(after) is None,
         "lines": history_rows.lines(kind, page.rows, chosen),
-        "totals": history_rows.present_totals(totals),
+        "totals": history_rows.total_lines(kind, totals),
         "row_count": f"{sum(total.count for total in totals):,}",
         "certificate": certificates.certify(
             chosen.chosen, kinds=[kind], symbols=chosen.symbols or None

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from decimal import Decimal
 from functools import lru_cache
+from html import escape
 from typing import Any
 from uuid import UUID
 
-from django.utils.html import escape, format_html
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from loans import formatting
@@ -50,7 +51,7 @@ def _borrow(row: Any, accounts: Cells, links: Links, zone: tzinfo) -> str:
     at = formatting.instant(row.at, zone=zone)
     return (
         f'<tr data-href="{href}"><th scope="row" class="l2"><a href="{href}">{at}</a></th>'
-        f'<td class="l1 grow">{escape(row.symbol)}</td>{accounts.get(row.account_id, "")}'
+        f'<td class="l1 grow">{_escaped(row.symbol)}</td>{accounts.get(row.account_id, "")}'
         f'<td class="n l1">{formatting.amount(row.principal, row.currency)}</td>'
         f'<td class="n l2 end" data-label="Interest">'
         f"{formatting.amount(row.interest, row.currency)}</td>"
@@ -61,7 +62,7 @@ def _borrow(row: Any, accounts: Cells, links: Links, zone: tzinfo) -> str:
 def _repay(row: Any, accounts: Cells, links: Links, zone: tzinfo) -> str:
     return (
         f'<tr><th scope="row" class="l2">{formatting.instant(row.at, zone=zone)}</th>'
-        f'<td class="l1 grow">{escape(row.symbol)}</td>{accounts.get(row.account_id, "")}'
+        f'<td class="l1 grow">{_escaped(row.symbol)}</td>{accounts.get(row.account_id, "")}'
         f'<td class="n l1">{formatting.amount(row.amount, row.currency)}</td>'
         f'<td class="n">{formatting.amount(row.principal, row.currency)}</td>'
         f'<td class="n l2 end" data-label="Interest">'
@@ -84,36 +85,55 @@ def _account_cell(account: Account) -> SafeString:
 
 
 @lru_cache(maxsize=1024)
+def _escaped(text: str) -> str:
+    return escape(text)
+
+
+@lru_cache(maxsize=1024)
 def _percent(fraction: Decimal) -> SafeString:
     return formatting.percent(fraction)
 
 
-@dataclass(frozen=True, slots=True)
-class TotalRow:
-    """The totals of one currency as strings."""
-
-    currency: str
-    count: str
-    amount: SafeString
-    principal: SafeString
-    interest: SafeString
-    unknown: int
-
-
-def present_totals(totals: Iterable[Total]) -> list[TotalRow]:
-    """Totals as strings, the most frequent currency first."""
+def total_lines(kind: str, totals: Iterable[Total]) -> SafeString:
+    """The totals as rows, the most frequent currency first."""
     ordered = sorted(totals, key=lambda total: (-total.count, total.currency))
-    return [
-        TotalRow(
-            currency=total.currency,
-            count=f"{total.count:,}",
-            amount=formatting.amount(total.amount, total.currency),
-            principal=formatting.amount(total.principal, total.currency),
-            interest=formatting.amount(total.interest, total.currency),
-            unknown=total.unknown,
-        )
-        for total in ordered
-    ]
+    line = _borrow_total if kind == Kind.BORROW else _repay_total
+    return SafeString("".join(line(total) for total in ordered))
+
+
+def _borrow_total(total: Total) -> str:
+    unknown = (
+        ' <span class="flag" title="First seen after repayment, when the exchange showed 0">'
+        f"+ {total.unknown} unknown</span>"
+        if total.unknown
+        else ""
+    )
+    return (
+        f"{_total_head(total)}"
+        '<td class="n l2" data-label="Borrowed">'
+        f"{formatting.amount(total.principal, total.currency)}{unknown}</td>{_total_end(total)}"
+    )
+
+
+def _repay_total(total: Total) -> str:
+    return (
+        f"{_total_head(total)}"
+        f'<td class="n l2" data-label="Repaid">{formatting.amount(total.amount, total.currency)}'
+        '</td><td class="n l2" data-label="Principal">'
+        f"{formatting.amount(total.principal, total.currency)}</td>{_total_end(total)}"
+    )
+
+
+def _total_head(total: Total) -> str:
+    return (
+        f'<tr><th scope="row" class="l1">{escape(total.currency)}</th>'
+        f'<td class="n l1">{total.count:,}<span class="narrow-only caption">rows</span></td>'
+    )
+
+
+def _total_end(total: Total) -> str:
+    interest = formatting.amount(total.interest, total.currency)
+    return f'<td class="n l2 end" data-label="Interest">{interest}</td></tr>'
 
 
 @dataclass(slots=True)
