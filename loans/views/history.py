@@ -95,8 +95,8 @@ def _form(chosen: HistoryFilter) -> dict[str, object]:
     """
     symbols = cache(lambda: certificates.symbols_with_rows(chosen.accounts))
     return {
-        "symbols": lambda: _with(symbols(), chosen.symbol),
-        "currencies": lambda: _with(_currencies(symbols()), chosen.currency),
+        "symbols": lambda: _options(symbols(), chosen.symbol),
+        "currencies": lambda: _options(_currencies(symbols()), chosen.currency),
         "from_type": _date_type(chosen, "from"),
         "to_type": _date_type(chosen, "to"),
         "filter_errors": [(name, chosen.errors.get(name, "")) for name in FIELDS],
@@ -107,8 +107,8 @@ def _currencies(symbols: list[str]) -> list[str]:
     return sorted({part for symbol in symbols for part in symbol.rsplit("_", 1)})
 
 
-def _with(names: list[str], present: str) -> list[str]:
-    return names if not present or present in names else sorted([*names, present])
+def _options(names: list[str], chosen: str) -> str:
+    return history_rows.options(sorted({*names, chosen} - {""}), chosen)
 
 
 def _date_type(chosen: HistoryFilter, name: str) -> str:

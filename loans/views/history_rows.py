@@ -94,6 +94,16 @@ def _percent(fraction: Decimal) -> SafeString:
     return formatting.percent(fraction)
 
 
+def options(names: Iterable[str], chosen: str) -> SafeString:
+    """The choices of a list that may be long."""
+    return SafeString(
+        "".join(
+            f"<option{' selected' if name == chosen else ''}>{escape(name)}</option>"
+            for name in names
+        )
+    )
+
+
 def total_lines(kind: str, totals: Iterable[Total]) -> SafeString:
     """The totals as rows, the most frequent currency first."""
     ordered = sorted(totals, key=lambda total: (-total.count, total.currency))

@@ -5,7 +5,8 @@ switch.
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from loans.models import Account, Instruction, SiteState, State, Venue
+from loans.models import Account, Venue
+from loans.services.frame import frame
 from loans.views.who import accounts_of
 
 
@@ -22,16 +23,13 @@ def shell(request: HttpRequest) -> dict[str, object]:
 def _shell(request: HttpRequest) -> dict[str, object]:
     accounts = accounts_of(request)
     venues = {account.venue for account in accounts if account.status != Account.Status.REMOVED}
-    site = SiteState.load()
-    needs = Instruction.objects.filter(
-        account__in=accounts, state__in=[State.UNKNOWN, State.NEEDS_HUMAN]
-    )
+    told = frame(accounts)
     return {
         "band": _band(venues),
-        "needs_count": needs.count() if accounts else 0,
-        "wind_down": site.wind_down_notice if Venue.BITMART in venues else "",
-        "stopped": site.stopped,
-        "stopped_reason": site.stopped_reason,
+        "needs_count": told.needs_count,
+        "wind_down": told.wind_down_notice if Venue.BITMART in venues else "",
+        "stopped": told.stopped,
+        "stopped_reason": told.stopped_reason,
     }
 
 
