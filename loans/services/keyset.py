@@ -15,7 +15,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from loans.services.statements import ALWAYS, Condition
+from loans.services.statements import ALWAYS, Condition, both
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -57,7 +57,7 @@ class Order:
     def terms(self) -> str:
         """For ORDER BY among rows whose keys are all known, or all missing."""
         way = "DESC" if self.descending else "ASC"
-        return f"{self.column} {way}, id {way}"
+        return f"run.{self.column} {way}, run.id {way}"
 
     @property
     def all_terms(self) -> str:
@@ -65,8 +65,8 @@ class Order:
         if self.is_instant:
             return self.terms
         if self.descending:
-            return f"{self.column} DESC NULLS LAST, id DESC"
-        return f"{self.column} ASC NULLS FIRST, id ASC"
+            return f"run.{self.column} DESC NULLS LAST, run.id DESC"
+        return f"run.{self.column} ASC NULLS FIRST, run.id ASC"
 
     def beyond(self, cursor: Cursor | None, to_database: Callable[[Any], Any]) -> list[Condition]:
         """The rows that come after the cursor's, each condition one span of an index.
@@ -74,7 +74,7 @@ class Order:
         Known and missing keys are two spans, because the engines disagree where an index keeps the
         missing ones.
         """
-        column, side = self.column, "<" if self.descending else ">"
+        column, side = f"run.{self.column}", "<" if self.descending else ">"
         if self.is_instant and cursor is None:
             return [ALWAYS]
         known: Condition = (f"{column} IS NOT NULL", ())
@@ -82,10 +82,10 @@ class Order:
         if cursor is None:
             return [known, missing]
         if cursor.key is None:
-            rest: Condition = (f"{column} IS NULL AND id {side} %s", (cursor.id,))
+            rest: Condition = (f"{column} IS NULL AND run.id {side} %s", (cursor.id,))
             return [rest] if self.descending else [rest, known]
         further: Condition = (
-            f"({column}, id) {side} (%s, %s)",
+            f"({column}, run.id) {side} (%s, %s)",
             (to_database(cursor.key), cursor.id),
         )
         return [further, missing] if self.descending and not self.is_instant else [further]
@@ -115,35 +115,39 @@ class Page:
 
 
 def statement(
+    wanted: str,
+    *,
     table: str,
-    columns: str,
+    columns: Sequence[str],
+    join: str,
     members: Sequence[Condition],
     order: Order,
-    *,
     limit: int,
     cursor: Cursor | None,
     to_database: Callable[[Any], Any],
 ) -> Condition:
-    """The first `limit` rows beyond the cursor, of all members together: SQL and its parameters.
+    """What is wanted of the first `limit` rows beyond the cursor, of all members together: SQL and
+    its parameters.
 
-    Each member is a condition under which an index is in this order.
+    Each member is a condition under which an index is in this order. Rows are called `run` in what
+    is wanted, in the members and in the join, which must neither add nor drop any.
     """
-    runs, params = [], []
-    for where, values in members:
-        for beyond, key in order.beyond(cursor, to_database):
-            runs.append(
-                f"SELECT {columns} FROM {table} WHERE {where} AND {beyond} "  # noqa: S608 - our own names
-                f"ORDER BY {order.terms} LIMIT {limit}"
-            )
-            params += [*values, *key]
-    if len(runs) == 1:
-        return runs[0], tuple(params)
+    spans, params = [], []
+    for member in members:
+        for beyond in order.beyond(cursor, to_database):
+            where, values = both(member, beyond)
+            spans.append(f"{table} AS run{{}} WHERE {where} ORDER BY {order.terms} LIMIT {limit}")
+            params += values
+    if len(spans) == 1:
+        return f"SELECT {wanted} FROM {spans[0].format(join)}", tuple(params)
     # SQLite allows no LIMIT inside a compound, but does so one level below.
-    together = " UNION ALL ".join(f"SELECT * FROM ({run}) AS run" for run in runs)  # noqa: S608
-    return (
-        f"SELECT * FROM ({together}) AS runs ORDER BY {order.all_terms} LIMIT {limit}",  # noqa: S608
-        tuple(params),
+    names = ", ".join(f"run.{column}" for column in columns)
+    runs = " UNION ALL ".join(
+        f"SELECT * FROM (SELECT {names} FROM {span.format('')}) AS run"  # noqa: S608 - our own names
+        for span in spans
     )
+    ordered = f"ORDER BY {order.all_terms} LIMIT {limit}"
+    return f"SELECT {wanted} FROM ({runs}) AS run{join} {ordered}", tuple(params)  # noqa: S608
 
 
 def newest_of_each(members: Sequence[QuerySet], order: Order, *, limit: int) -> QuerySet:

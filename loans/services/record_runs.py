@@ -62,7 +62,8 @@ def fetch(
 ) -> list[Any]:
     """The first rows beyond the cursor, named, their values as the models give them. One query."""
     names = columns_of(kind)
-    found = fetch_raw(kind, chosen, order, limit, cursor, select=names)
+    select = [f"run.{name}" for name in names]
+    found = fetch_raw(kind, chosen, order, limit, cursor, select=select)
     make = (BorrowRow if kind == Kind.BORROW else RepayRow)._make
     steps = converters(_fields(kind), connection.vendor, REPEATED)
     return [make(from_database(row, steps)) for row in found]
@@ -77,24 +78,25 @@ def fetch_raw(
     *,
     select: Sequence[str],
 ) -> list[tuple[Any, ...]]:
-    """The same as the database holds it; `select` are expressions over the columns. The id of the
+    """The same as the database holds it; `select` are expressions over `run`. The id of the
     instruction comes last. One query, or none where no row can be meant.
     """
     members, cursor = _members(kind, chosen, order, cursor)
     if not members:
         return []
-    run, params = statement(
-        model_of(kind)._meta.db_table,
-        ", ".join(columns_of(kind)),
-        members,
-        order,
+    # Names of their own, or ORDER BY would take a text for the figure that it shows.
+    wanted = ", ".join(f"{what} AS c{n}" for n, what in enumerate([*select, "cause.id"]))
+    sql, params = statement(
+        wanted,
+        table=model_of(kind)._meta.db_table,
+        columns=columns_of(kind),
+        join=f" LEFT JOIN loans_instruction AS cause ON cause.{kind}_record_id = run.id",
+        members=members,
+        order=order,
         limit=limit,
         cursor=cursor,
         to_database=to_database(model_of(kind), order.column),
     )
-    caused = f"SELECT id FROM loans_instruction WHERE {kind}_record_id = run.id"  # noqa: S608 - our own names
-    wanted = ", ".join([*select, f"({caused})"])
-    sql = f"SELECT {wanted} FROM ({run}) AS run ORDER BY {order.all_terms}"  # noqa: S608 - as above
     with connection.cursor() as database:
         database.execute(sql, params)
         return database.fetchall()
@@ -128,17 +130,17 @@ def _members(
     if symbols is None:
         members = accounts
     elif len(symbols) * len(accounts) > MOST_MEMBERS:
-        members = [both(account, one_of("symbol", symbols)) for account in accounts]
+        members = [both(account, one_of("run.symbol", symbols)) for account in accounts]
     else:
         members = [
-            both(account, ("symbol = %s", (symbol,)))
+            both(account, ("run.symbol = %s", (symbol,)))
             for account, symbol in product(accounts, symbols)
         ]
     if chosen.q:
         named = _by_record_id(chosen)
         members = [*members, *(both(account, named) for account in accounts)]
     if chosen.currency:
-        span = both(span, ("currency = %s", (chosen.currency,)))
+        span = both(span, ("run.currency = %s", (chosen.currency,)))
     return [both(member, span) for member in members], cursor
 
 
@@ -146,17 +148,17 @@ def _accounts(chosen: HistoryFilter) -> list[Condition]:
     """A condition an account; one for all of them where they are too many to be merged."""
     keys = list(map(to_database(Account, "id"), (account.pk for account in chosen.chosen)))
     if len(keys) > MOST_ACCOUNTS:
-        return [one_of("account_id", keys)]
-    return [("account_id = %s", (key,)) for key in keys]
+        return [one_of("run.account_id", keys)]
+    return [("run.account_id = %s", (key,)) for key in keys]
 
 
 def _by_record_id(chosen: HistoryFilter) -> Condition:
     """Rows whose id is the free text, as far as they are not meant by their pair already."""
-    named: Condition = ("record_id = %s", (chosen.q,))
+    named: Condition = ("run.record_id = %s", (chosen.q,))
     if chosen.symbols:
-        listed, values = one_of("symbol", chosen.symbols)
+        listed, values = one_of("run.symbol", chosen.symbols)
         named = both(named, (f"NOT {listed}", values))
-    return both(named, ("symbol = %s", (chosen.symbol,))) if chosen.symbol else named
+    return both(named, ("run.symbol = %s", (chosen.symbol,))) if chosen.symbol else named
 
 
 def _span(
@@ -174,7 +176,7 @@ def _span(
     convert = to_database(model_of(kind), "at")
     bounds: list[Condition] = [ALWAYS]
     if since is not None:
-        bounds.append(("at >= %s", (convert(since),)))
+        bounds.append(("run.at >= %s", (convert(since),)))
     if until is not None:
-        bounds.append(("at < %s", (convert(until),)))
+        bounds.append(("run.at < %s", (convert(until),)))
     return both(*bounds), cursor
