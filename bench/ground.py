@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -64,14 +63,6 @@ class Ground:
     def at(self, n: int) -> datetime:
         """When row n was borrowed."""
         return START + n * self.step
-
-    def principal(self, n: int) -> Decimal:
-        """How much row n is."""
-        return Decimal((n * 7919 % 1000003 + 1) * 12500000).scaleb(-8)
-
-    def interest(self, n: int) -> Decimal:
-        """What row n cost."""
-        return Decimal((n * 104729 % 1000 + 1) * 100).scaleb(-8)
 
 
 def prepare(folder: Path) -> None:
@@ -143,12 +134,14 @@ class Visitor:
         self._cookie = f"sessionid={client.cookies['sessionid'].value}"
         self._application = WSGIHandler()
 
-    def ask(self, path: str, query: Mapping[str, str] = {}, *, fragment: str = "") -> bytes:  # noqa: B006
+    def ask(
+        self, path: str, query: Mapping[str, str] | None = None, *, fragment: str = ""
+    ) -> bytes:
         """The body of an answer; anything but 200 ends the benchmark."""
         environ = {
             "REQUEST_METHOD": "GET",
             "PATH_INFO": path,
-            "QUERY_STRING": urlencode(query),
+            "QUERY_STRING": urlencode(query or {}),
             "SERVER_NAME": "localhost",
             "SERVER_PORT": "80",
             "SERVER_PROTOCOL": "HTTP/1.1",
@@ -169,5 +162,5 @@ class Visitor:
         finally:
             answer.close()
         if not told[0].startswith("200"):
-            raise SystemExit(f"{path}?{urlencode(query)} answered {told[0]}")
+            raise SystemExit(f"{path}?{urlencode(query or {})} answered {told[0]}")
         return body
