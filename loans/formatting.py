@@ -125,8 +125,8 @@ def utc_text(at: datetime) -> str:
 def local_text(at: datetime, zone: tzinfo | None = None, *, milliseconds: bool = False) -> str:
     """The instant in the person's zone, with the zone's name."""
     local = at.astimezone(zone or timezone.get_current_timezone())
-    text = local.replace(tzinfo=None).isoformat(" ", "milliseconds" if milliseconds else "seconds")
-    return f"{text} {local.tzname()}"
+    text = local.isoformat(" ", "milliseconds")
+    return f"{text[:23] if milliseconds else text[:19]} {local.tzname()}"
 
 
 def both_zones(at: datetime, zone: tzinfo | None = None) -> str:

@@ -86,7 +86,7 @@ def certify(
     sql = f"SELECT {figures} FROM loans_coverage AS stream WHERE {where}"  # noqa: S608 - our own names
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
-        row = from_database(cursor.fetchone(), steps)
+        [row] = from_database(cursor.fetchall(), steps)
     return Certificate(**dict(zip(_FIGURES, row, strict=True)))
 
 
@@ -102,5 +102,8 @@ def streams_of(accounts: Sequence[Account]) -> QuerySet[Coverage]:
 
 def symbols_with_rows(accounts: Sequence[Account]) -> list[str]:
     """The pairs on which anything was ever borrowed or repaid."""
-    found = Coverage.objects.filter(account__in=accounts, has_rows=True)
-    return list(found.order_by("symbol").values_list("symbol", flat=True).distinct())
+    key = to_database(Coverage, "account")
+    where, params = both(one_of("account_id", [key(one.pk) for one in accounts]), ("has_rows", ()))
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT DISTINCT symbol FROM loans_coverage WHERE {where}", params)  # noqa: S608 - our own names
+        return sorted(symbol for (symbol,) in cursor.fetchall())

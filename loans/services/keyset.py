@@ -139,7 +139,7 @@ def statement(
             spans.append(f"{table} AS run{{}} WHERE {where} ORDER BY {order.terms} LIMIT {limit}")
             params += values
     if len(spans) == 1:
-        return f"SELECT {wanted} FROM {spans[0].format(join)}", tuple(params)
+        return f"SELECT {wanted} FROM {spans[0].format(join)}", tuple(params)  # noqa: S608 - our own names
     # SQLite allows no LIMIT inside a compound, but does so one level below.
     names = ", ".join(f"run.{column}" for column in columns)
     runs = " UNION ALL ".join(

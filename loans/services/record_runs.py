@@ -66,7 +66,7 @@ def fetch(
     found = fetch_raw(kind, chosen, order, limit, cursor, select=select)
     make = (BorrowRow if kind == Kind.BORROW else RepayRow)._make
     steps = converters(_fields(kind), connection.vendor, REPEATED)
-    return [make(from_database(row, steps)) for row in found]
+    return list(map(make, from_database(found, steps)))
 
 
 def fetch_raw(

@@ -4,7 +4,7 @@ for them and the ORM takes longer to write one than the database to answer it.
 Values only ever go in as parameters, and both ways through the fields of the models.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
@@ -40,12 +40,14 @@ def to_database(model: type[Model], column: str) -> Converter:
     return lambda value: field.get_db_prep_value(value, connection)
 
 
-def from_database(row: Sequence[Any], steps: Iterable[tuple[int, Converter]]) -> list[Any]:
-    """The values of a row; the steps are what `converters` gave for its fields."""
-    values = list(row)
-    for place, convert in steps:
-        values[place] = convert(values[place])
-    return values
+def from_database(
+    rows: Sequence[Sequence[Any]], steps: Iterable[tuple[int, Converter]]
+) -> Iterator[tuple[Any, ...]]:
+    """The values of rows; the steps are what `converters` gave for their fields."""
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+    for place, convert in steps if columns else ():
+        columns[place] = [convert(value) for value in columns[place]]
+    return zip(*columns, strict=True)
 
 
 @cache
