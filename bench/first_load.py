@@ -109,9 +109,11 @@ def _raw_sqlite(cursor: Any, account: uuid.UUID, rows: Sequence[Any], now: datet
     )
     marks = ", ".join("?" * 12)
     execute = super(type(cursor), cursor).executemany
-    execute(f"INSERT INTO loans_borrowrecord ({RECORD}) VALUES ({marks}) {ON_CONFLICT}", records)
+    into_records = f"INSERT INTO loans_borrowrecord ({RECORD})"
+    into_observations = f"INSERT INTO loans_observation ({OBSERVATION})"
+    execute(f"{into_records} VALUES ({marks}) {ON_CONFLICT}", records)
     execute(
-        f"INSERT INTO loans_observation ({OBSERVATION}) VALUES (?, ?, ?, ?, ?)",
+        f"{into_observations} VALUES (?, ?, ?, ?, ?)",
         ((key, "borrow", row.record_id, json.dumps(row.raw), seen) for row in rows),
     )
 
@@ -128,7 +130,8 @@ def _raw_postgresql(cursor: Any, account: uuid.UUID, rows: Sequence[Any], now: d
             names = (row.record_id, row.symbol, row.currency)
             copy.write_row((uuid.uuid4(), account, *names, *figures, row.created_at, now, False))
     cursor.execute(
-        f"INSERT INTO loans_borrowrecord ({RECORD}) SELECT {RECORD} FROM listed {ON_CONFLICT}"
+        f"INSERT INTO loans_borrowrecord ({RECORD}) "  # noqa: S608 - our own names
+        f"SELECT {RECORD} FROM listed {ON_CONFLICT}"
     )
     with cursor.copy(f"COPY loans_observation ({OBSERVATION}) FROM STDIN") as copy:
         for row in rows:

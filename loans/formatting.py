@@ -8,6 +8,8 @@ percent. Imports nothing of ours, reads no clock, knows no request.
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from functools import lru_cache
+from html import escape
 
 from django.utils import timezone
 from django.utils.html import format_html
@@ -15,14 +17,16 @@ from django.utils.safestring import SafeString
 
 AMOUNT_PLACES = 8
 PERCENT_PLACES = 6
+NOTHING = SafeString("")
 UNKNOWN = SafeString('<span class="unknown" title="not known">–</span>')
 EXACT = Context(prec=120, rounding=ROUND_HALF_EVEN)
 
 
 def digits(value: Decimal, *, places: int = AMOUNT_PLACES, grouped: bool = True) -> str:
     """The number in full with a fixed count of places; more only where the value has more."""
-    own = len(plain(value).partition(".")[2])
-    return format(value, f"{',' if grouped else ''}.{max(places, own)}f")
+    whole, _, behind = format(value, ",f" if grouped else "f").partition(".")
+    behind = behind.rstrip("0").ljust(places, "0")
+    return f"{whole}.{behind}" if behind else whole
 
 
 def plain(value: Decimal) -> str:
@@ -45,18 +49,23 @@ def _split_zeros(text: str) -> tuple[str, str]:
     return head, text[len(head) :]
 
 
-def _number(text: str, after: SafeString | str = "") -> SafeString:
+def _number(text: str, after: SafeString = NOTHING) -> SafeString:
+    """`text` is digits of ours, so there is nothing in it to escape."""
     head, zeros = _split_zeros(text)
-    dimmed = format_html('<span class="z">{}</span>', zeros) if zeros else ""
-    return format_html('<span class="num">{}{}{}</span>', head.replace("-", "−"), dimmed, after)
+    dimmed = f'<span class="z">{zeros}</span>' if zeros else ""
+    return SafeString(f'<span class="num">{head.replace("-", "−")}{dimmed}{after}</span>')
 
 
 def amount(value: Decimal | None, currency: str = "", *, places: int = AMOUNT_PLACES) -> SafeString:
     """An amount in full digits, its trailing zeros dimmed, its currency smaller behind it."""
     if value is None:
         return UNKNOWN
-    unit = format_html('<span class="cur">{}</span>', currency) if currency else ""
-    return _number(digits(value, places=places), unit)
+    return _number(digits(value, places=places), _unit(currency) if currency else NOTHING)
+
+
+@lru_cache(maxsize=1024)
+def _unit(currency: str) -> SafeString:
+    return format_html('<span class="cur">{}</span>', currency)
 
 
 def percent_text(fraction: Decimal, *, places: int = PERCENT_PLACES) -> str:
@@ -116,8 +125,8 @@ def utc_text(at: datetime) -> str:
 def local_text(at: datetime, zone: tzinfo | None = None, *, milliseconds: bool = False) -> str:
     """The instant in the person's zone, with the zone's name."""
     local = at.astimezone(zone or timezone.get_current_timezone())
-    fraction = f".{local.microsecond // 1000:03d}" if milliseconds else ""
-    return f"{local:%Y-%m-%d %H:%M:%S}{fraction} {local:%Z}"
+    text = local.isoformat(" ", "milliseconds")
+    return f"{text[:23] if milliseconds else text[:19]} {local.tzname()}"
 
 
 def both_zones(at: datetime, zone: tzinfo | None = None) -> str:
@@ -132,11 +141,10 @@ def instant(
     """An instant in the person's zone; hovering shows it in UTC."""
     if at is None:
         return UNKNOWN
-    return format_html(
-        '<time class="num" datetime="{}" title="{}">{}</time>',
-        at.astimezone(UTC).isoformat(timespec="milliseconds"),
-        utc_text(at),
-        local_text(at, zone, milliseconds=milliseconds),
+    utc = at.astimezone(UTC).isoformat(timespec="milliseconds")
+    local = escape(local_text(at, zone, milliseconds=milliseconds))
+    return SafeString(
+        f'<time class="num" datetime="{utc}" title="{utc[:10]} {utc[11:19]} UTC">{local}</time>'
     )
 
 

@@ -21,7 +21,7 @@ def fill(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('loans', '0006_exchange_account'),
+        ('loans', '0008_record_orders'),
     ]
 
     operations = [

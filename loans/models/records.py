@@ -50,6 +50,8 @@ class BorrowRecord(models.Model):
             models.Index(fields=["account", "-at", "-id"], name="borrow_by_time"),
             models.Index(fields=["account", "symbol", "-at", "-id"], name="borrow_by_pair"),
             models.Index(fields=["account", "currency", "-at", "-id"], name="borrow_by_currency"),
+            models.Index(fields=["account", "principal", "id"], name="borrow_by_principal"),
+            models.Index(fields=["account", "interest", "id"], name="borrow_by_interest"),
         )
 
     def __str__(self) -> str:
@@ -80,6 +82,8 @@ class RepayRecord(models.Model):
             models.Index(fields=["account", "-at", "-id"], name="repay_by_time"),
             models.Index(fields=["account", "symbol", "-at", "-id"], name="repay_by_pair"),
             models.Index(fields=["account", "currency", "-at", "-id"], name="repay_by_currency"),
+            models.Index(fields=["account", "amount", "id"], name="repay_by_amount"),
+            models.Index(fields=["account", "interest", "id"], name="repay_by_interest"),
         )
 
     def __str__(self) -> str:

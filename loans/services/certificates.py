@@ -8,9 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Max, Min, Q, QuerySet
+from django.db import connection
+from django.db.models import QuerySet
 
-from loans.models import Account, Coverage, CoverageGap, Kind
+from loans.models import Account, Coverage, Kind
+from loans.services.statements import ALWAYS, both, converters, from_database, one_of, to_database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,34 +46,48 @@ class Certificate:
         return self.complete_from is not None
 
 
+_INSTANT = Coverage._meta.get_field("complete_to")
+# What is told of the streams, and the field that reads it; none for a number.
+_FIGURES = {
+    "streams": ("COUNT(*)", None),
+    "busy": ("COUNT(CASE WHEN has_rows THEN 1 END)", None),
+    "unproven": ("COUNT(CASE WHEN complete_to IS NULL THEN 1 END)", None),
+    "untrusted": ("COUNT(CASE WHEN NOT trusted THEN 1 END)", None),
+    "late": ("COUNT(CASE WHEN late_records > 0 THEN 1 END)", None),
+    "gaps": (
+        "COALESCE(SUM((SELECT COUNT(*) FROM loans_coveragegap WHERE coverage_id = stream.id)), 0)",
+        None,
+    ),
+    "complete_from": ("MAX(complete_from)", _INSTANT),
+    "complete_to": ("CASE WHEN COUNT(complete_to) = COUNT(*) THEN MIN(complete_to) END", _INSTANT),
+    "busy_to": ("MIN(CASE WHEN has_rows THEN complete_to END)", _INSTANT),
+    "checked_at": (
+        "COALESCE(MIN(CASE WHEN has_rows THEN checked_at END), MIN(checked_at))",
+        _INSTANT,
+    ),
+}
+
+
 def certify(
     accounts: Sequence[Account],
     *,
     kinds: Iterable[str] = Kind,
     symbols: Sequence[str] | None = None,
 ) -> Certificate:
-    """The certificate over the streams of these accounts. Two queries."""
-    streams = Coverage.objects.filter(account__in=accounts, kind__in=list(kinds))
-    if symbols is not None:
-        streams = streams.filter(symbol__in=symbols)
-    busy = Q(has_rows=True)
-    # In this order: a name that is given is no column any more for the expressions after it.
-    found = streams.aggregate(
-        busy_to=Min("complete_to", filter=busy),
-        busy_checked_at=Min("checked_at", filter=busy),
-        streams=Count("id"),
-        busy=Count("id", filter=busy),
-        unproven=Count("id", filter=Q(complete_to__isnull=True)),
-        untrusted=Count("id", filter=Q(trusted=False)),
-        late=Count("id", filter=Q(late_records__gt=0)),
-        complete_from=Max("complete_from"),
-        complete_to=Min("complete_to"),
-        checked_at=Min("checked_at"),
+    """The certificate over the streams of these accounts. One query, or none."""
+    accounts_key = to_database(Coverage, "account")
+    where, params = both(
+        one_of("account_id", [accounts_key(account.pk) for account in accounts]),
+        one_of("kind", [str(kind) for kind in kinds]),
+        ALWAYS if symbols is None else one_of("symbol", symbols),
     )
-    if found["unproven"]:
-        found["complete_to"] = None
-    found["checked_at"] = found.pop("busy_checked_at") or found["checked_at"]
-    return Certificate(gaps=CoverageGap.objects.filter(coverage__in=streams).count(), **found)
+    figures = ", ".join(sql for sql, _ in _FIGURES.values())
+    steps = converters(tuple(field for _, field in _FIGURES.values()), connection.vendor)
+    sql = f"SELECT {figures} FROM loans_coverage AS stream WHERE {where}"  # noqa: S608 - our own names
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        [row] = from_database(cursor.fetchall(), steps)
+    return Certificate(**dict(zip(_FIGURES, row, strict=True)))
 
 
 def streams_of(accounts: Sequence[Account]) -> QuerySet[Coverage]:
@@ -86,5 +102,8 @@ def streams_of(accounts: Sequence[Account]) -> QuerySet[Coverage]:
 
 def symbols_with_rows(accounts: Sequence[Account]) -> list[str]:
     """The pairs on which anything was ever borrowed or repaid."""
-    found = Coverage.objects.filter(account__in=accounts, has_rows=True)
-    return list(found.order_by("symbol").values_list("symbol", flat=True).distinct())
+    key = to_database(Coverage, "account")
+    where, params = both(one_of("account_id", [key(one.pk) for one in accounts]), ("has_rows", ()))
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT DISTINCT symbol FROM loans_coverage WHERE {where}", params)  # noqa: S608 - our own names
+        return sorted(symbol for (symbol,) in cursor.fetchall())

@@ -7,15 +7,15 @@ as a formula gets an apostrophe in front; numbers stay plain numbers, negative o
 import csv
 import re
 from collections.abc import Iterable, Iterator
-from datetime import datetime, tzinfo
-from decimal import Decimal
+from datetime import tzinfo
 from typing import Any
 
 from loans.models import Account, Kind
-from loans.services import history
+from loans.services import csv_lines, history
+from loans.services.cells import RUNS_AS_FORMULA as RUNS_AS_FORMULA  # for the other forms
+from loans.services.cells import number_cell, text_cell, time_cell
 from loans.services.filters import HistoryFilter
 
-RUNS_AS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 LINES_A_PIECE = 200
 _UNSAFE_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 HEADS = {
@@ -35,21 +35,6 @@ class _Echo:
 
     def write(self, line: str) -> str:
         return line
-
-
-def text_cell(text: str) -> str:
-    """Text as a spreadsheet shall show it, never run it."""
-    return f"'{text}" if text.startswith(RUNS_AS_FORMULA) else text
-
-
-def number_cell(value: Decimal | None) -> str:
-    """Every digit, no grouping, no exponent; empty where it is not known."""
-    return "" if value is None else format(value, "f")
-
-
-def time_cell(at: datetime, zone: tzinfo) -> str:
-    """ISO 8601 with the zone's offset at that instant."""
-    return at.astimezone(zone).isoformat(timespec="milliseconds")
 
 
 def head(kind: str, chosen: HistoryFilter) -> list[str]:
@@ -80,13 +65,9 @@ def cells(kind: str, row: Any, account: Account, zone: tzinfo) -> list[str]:
 
 
 def csv_pieces(kind: str, chosen: HistoryFilter) -> Iterator[str]:
-    """The file in pieces of some lines each."""
-    accounts = {account.pk: account for account in chosen.accounts}
-    lines = (
-        cells(kind, row, accounts[row.account_id], chosen.zone)
-        for row in history.every_row(kind, chosen)
-    )
-    yield from joined(lines, head=head(kind, chosen))
+    """The file in pieces of some thousand lines: what `cells` says of every row."""
+    yield from joined([], head=head(kind, chosen))
+    yield from csv_lines.runs_of_lines(kind, chosen, history.order_of(kind, chosen.sort))
 
 
 def joined(lines: Iterable[list[str]], *, head: list[str]) -> Iterator[str]:

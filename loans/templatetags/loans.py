@@ -6,6 +6,7 @@ Only presentation. Rows of long tables are formatted in `loans.formatting` befor
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
+from urllib.parse import urlencode
 
 from django import template
 from django.http import QueryDict
@@ -211,12 +212,9 @@ def query(context: Context, **changes: object) -> str:
 
 
 def _query(current: QueryDict, **changes: object) -> str:
-    fields = current.copy()
-    for name, value in changes.items():
-        fields.pop(name, None)
-        if value not in (None, ""):
-            fields[name] = str(value)
-    return f"?{fields.urlencode()}"
+    kept = [(name, texts) for name, texts in current.lists() if name not in changes]
+    new = [(name, [str(value)]) for name, value in changes.items() if value not in (None, "")]
+    return f"?{urlencode([*kept, *new], doseq=True)}"
 
 
 @register.simple_tag

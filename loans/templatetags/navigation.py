@@ -3,11 +3,16 @@
 A page that this installation does not have is left out, never linked to nowhere.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from django import template
+from django.conf import settings
 from django.template import Context
+from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
+from django.utils.safestring import SafeString
 
 register = template.Library()
 
@@ -60,3 +65,19 @@ def places(context: Context) -> list[Place]:
     staff = request.user.is_authenticated and request.user.is_staff
     found = (_resolve(place, request.path) for place in PLACES if staff or place.section != "staff")
     return [place for place in found if place is not None]
+
+
+@register.simple_tag
+def draw_places(name: str, pages: Sequence[Place], needs_count: int = 0) -> SafeString:
+    """A part of the frame that shows these pages and nothing else but how many instructions need
+    the person; drawn once for each such state.
+    """
+    draw = _draw if settings.DEBUG else _drawn
+    return draw(name, tuple(pages), needs_count)
+
+
+def _draw(name: str, pages: tuple[Place, ...], needs_count: int) -> SafeString:
+    return render_to_string(name, {"pages": pages, "shell": {"needs_count": needs_count}})
+
+
+_drawn = lru_cache(maxsize=256)(_draw)

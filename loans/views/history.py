@@ -5,6 +5,7 @@ Thin: reads the query, asks the services, formats, renders. Never asks an exchan
 
 import re
 from collections.abc import Mapping
+from functools import cache
 
 from django.http import HttpResponse, StreamingHttpResponse
 from django.urls import reverse
@@ -13,10 +14,11 @@ from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_safe
 
 from loans.htmx import HtmxHttpRequest, render_page
-from loans.models import Account, Kind
+from loans.models import Kind
 from loans.services import certificates, exports, history
 from loans.services.filters import HistoryFilter
 from loans.views import history_rows
+from loans.views.who import accounts_of
 
 FIELDS = ("q", "account", "symbol", "currency", "from", "to")
 DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -27,7 +29,7 @@ NAMES = {Kind.BORROW: "borrows", Kind.REPAY: "repays"}
 def landing(request: HtmxHttpRequest) -> HttpResponse:
     """Where the history starts: what is proven complete, per account and pair."""
     now = timezone.now()
-    accounts = list(Account.objects.visible_to(request.user))
+    accounts = accounts_of(request)
     streams = history_rows.stream_rows(certificates.streams_of(accounts))
     context = {
         "now": now,
@@ -54,8 +56,8 @@ def records(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
         "sort": chosen.sort,
         "page": page,
         "bad_place": bool(after) and history.order_of(kind, chosen.sort).read(after) is None,
-        "rows": history_rows.present(kind, page.rows, chosen),
-        "totals": history_rows.present_totals(totals),
+        "lines": history_rows.lines(kind, page.rows, chosen),
+        "totals": history_rows.total_lines(kind, totals),
         "row_count": f"{sum(total.count for total in totals):,}",
         "certificate": certificates.certify(
             chosen.chosen, kinds=[kind], symbols=chosen.symbols or None
@@ -82,27 +84,31 @@ def records_csv(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
 
 
 def _chosen(request: HtmxHttpRequest) -> HistoryFilter:
-    accounts = Account.objects.visible_to(request.user)
-    return history.read(request.GET, accounts=accounts, zone=timezone.get_current_timezone())
+    return history.read(
+        request.GET, accounts=accounts_of(request), zone=timezone.get_current_timezone()
+    )
 
 
 def _form(chosen: HistoryFilter) -> dict[str, object]:
     """What the filter row needs: its lists, with the present choice always among them, and fields
-    that can hold what was typed.
+    that can hold what was typed. The lists are made if they are shown, which a fragment does not.
     """
-    symbols = certificates.symbols_with_rows(chosen.accounts)
-    currencies = sorted({part for symbol in symbols for part in symbol.rsplit("_", 1)})
+    symbols = cache(lambda: certificates.symbols_with_rows(chosen.accounts))
     return {
-        "symbols": _with(symbols, chosen.symbol),
-        "currencies": _with(currencies, chosen.currency),
+        "symbols": lambda: _options(symbols(), chosen.symbol),
+        "currencies": lambda: _options(_currencies(symbols()), chosen.currency),
         "from_type": _date_type(chosen, "from"),
         "to_type": _date_type(chosen, "to"),
         "filter_errors": [(name, chosen.errors.get(name, "")) for name in FIELDS],
     }
 
 
-def _with(names: list[str], present: str) -> list[str]:
-    return names if not present or present in names else sorted([*names, present])
+def _currencies(symbols: list[str]) -> list[str]:
+    return sorted({part for symbol in symbols for part in symbol.rsplit("_", 1)})
+
+
+def _options(names: list[str], chosen: str) -> str:
+    return history_rows.options(sorted({*names, chosen} - {""}), chosen)
 
 
 def _date_type(chosen: HistoryFilter, name: str) -> str:

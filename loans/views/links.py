@@ -1,6 +1,11 @@
 """Links between page families. A page this installation does not have is never linked to."""
 
+from collections.abc import Callable
+from uuid import UUID
+
 from django.urls import NoReverseMatch, reverse
+
+_ANY = UUID(int=0)
 
 
 def href(name: str, *args: object) -> str:
@@ -9,3 +14,9 @@ def href(name: str, *args: object) -> str:
         return reverse(f"loans:{name}", args=args)
     except NoReverseMatch:
         return ""
+
+
+def link_to(name: str) -> Callable[[UUID], str]:
+    """As `href` for the pages of many rows, resolved once."""
+    before, found, after = href(name, _ANY).partition(str(_ANY))
+    return lambda pk: f"{before}{pk}{after}" if found else ""

@@ -3,28 +3,33 @@ switch.
 """
 
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 
-from loans.models import Account, Instruction, SiteState, State, Venue
+from loans.models import Account, Venue
+from loans.services.frame import frame
+from loans.views.who import accounts_of
 
 
 def shell(request: HttpRequest) -> dict[str, object]:
-    """Context for base.html; empty for people who are not signed in."""
+    """Context for base.html; empty for people who are not signed in. A fragment, which shows
+    nothing of it, does not ask for it.
+    """
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return {}
-    venues = set(Account.objects.kept().visible_to(user).values_list("venue", flat=True))
-    site = SiteState.load()
-    needs = Instruction.objects.visible_to(user).filter(
-        state__in=[State.UNKNOWN, State.NEEDS_HUMAN]
-    )
+    return {"shell": SimpleLazyObject(lambda: _shell(request))}
+
+
+def _shell(request: HttpRequest) -> dict[str, object]:
+    accounts = accounts_of(request)
+    venues = {account.venue for account in accounts if account.status != Account.Status.REMOVED}
+    told = frame(accounts)
     return {
-        "shell": {
-            "band": _band(venues),
-            "needs_count": needs.count(),
-            "wind_down": site.wind_down_notice if Venue.BITMART in venues else "",
-            "stopped": site.stopped,
-            "stopped_reason": site.stopped_reason,
-        }
+        "band": _band(venues),
+        "needs_count": told.needs_count,
+        "wind_down": told.wind_down_notice if Venue.BITMART in venues else "",
+        "stopped": told.stopped,
+        "stopped_reason": told.stopped_reason,
     }
 
 

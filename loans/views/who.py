@@ -1,23 +1,53 @@
-"""Who asks: the person behind a request, from where, and how lately they proved who they are."""
+"""Who asks: the person behind a request, from where, how lately they proved who they are, and which
+accounts they see.
+"""
 
 import time
 from datetime import datetime
+from functools import cache
 from urllib.parse import urlencode
 
 from allauth.account.authentication import get_authentication_records
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth.models import User
+from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from loans.models import Account
 from loans.services.audit import By
 
 KEPT = "kept_while_proving"
+_ANYONE = -1  # no person's key
 
 
 def who(request: HttpRequest, now: datetime) -> By:
     """The person, the moment and the address, for a service that writes them down."""
     return By(request.user, now, request.META.get("REMOTE_ADDR"))
+
+
+def accounts_of(request: HttpRequest) -> list[Account]:
+    """The accounts that the person sees, read once a request: the page and its frame ask for them.
+
+    For pages that change no account.
+    """
+    if not hasattr(request, "accounts_seen"):
+        sql, params = _sql_of_visible(connection.vendor)
+        person = request.user.pk
+        asked = Account.objects.raw(
+            sql, [person if value == _ANYONE else value for value in params]
+        )
+        request.accounts_seen = list(asked)
+    return request.accounts_seen
+
+
+@cache
+def _sql_of_visible(vendor: str) -> tuple[str, tuple[object, ...]]:
+    """The statement of `visible_to`, written once an engine: that takes the ORM several times as
+    long as the database to answer it.
+    """
+    return Account.objects.visible_to(User(pk=_ANYONE)).query.sql_with_params()
 
 
 def has_proved_lately(request: HttpRequest) -> bool:

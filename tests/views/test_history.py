@@ -30,7 +30,7 @@ def desk(owner: User) -> Account:
 
 
 def ids_on(response: Any) -> list[str]:
-    return [row.record_id for row in response.context["rows"]]
+    return [row.record_id for row in response.context["page"].rows]
 
 
 def fill(account: Account, count: int, **fields: Any) -> None:

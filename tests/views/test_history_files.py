@@ -35,7 +35,7 @@ def lines_of(response: Any) -> list[dict[str, str]]:
 
 
 def ids_on(response: Any) -> list[str]:
-    return [row.record_id for row in response.context["rows"]]
+    return [row.record_id for row in response.context["page"].rows]
 
 
 def fill(account: Account, count: int, **fields: Any) -> None:
