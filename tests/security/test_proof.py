@@ -178,5 +178,6 @@ def test_a_wrong_password_proves_nothing() -> None:
     let_time_pass(house.browser, seconds=601)
     asked = house.browser.post(path, fields)
 
+    assert "Confirm that it is you" in house.browser.get(asked.url).content.decode()
     assert house.browser.post(asked.url, {"password": "wrong"}).status_code == 200
     assert house.browser.post(path, fields).url.startswith("/accounts/reauthenticate/")

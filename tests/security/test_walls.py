@@ -5,6 +5,7 @@ The addresses come from the URL configuration itself, so that a new one is walke
 
 import re
 from collections.abc import Iterator
+from urllib.parse import urljoin, urlsplit
 from uuid import uuid4
 
 import pytest
@@ -199,3 +200,34 @@ def test_every_answer_carries_the_headers_that_browsers_obey() -> None:
                     missing.add((name, path, answer.status_code))
 
     assert missing == set()
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        *("//e.example", "///e.example", r"/\e.example", r"\\e.example", "https:e.example"),
+        *("https://e.example/", "http:///e.example", "javascript:alert(1)", "data:text/html,x"),
+        *("/%5ce.example", "%2f%2fe.example", "//e.example%2f..", "\t//e.example", "/\t/e.example"),
+        *(
+            "https://testserver@e.example/",
+            "https://testserver.e.example/",
+            "//e.example@testserver",
+        ),
+        *("/\r\nLocation: https://e.example/", "ftp://testserver/", "\x01//e.example"),
+    ],
+)
+def test_signing_in_leads_to_this_site_only(elsewhere: str) -> None:
+    person = factories.make_person()
+    browser = sign_in(person)
+    proof = browser.post(
+        "/accounts/reauthenticate/", {"password": factories.PASSWORD, "next": elsewhere}
+    )
+    fields = {"login": person.username, "password": factories.PASSWORD, "next": elsewhere}
+    entry = Client().post("/accounts/login/", fields)
+
+    for answer in (proof, entry):
+        there = answer.headers.get("Location", "/")
+        assert not re.search(r"[\x00-\x1f]", there)
+        # As browsers read it, for which a backslash is a slash.
+        read = urlsplit(urljoin("http://testserver/accounts/login/", there.replace("\\", "/")))
+        assert (read.scheme, read.netloc) == ("http", "testserver")
