@@ -181,15 +181,21 @@ class ExactSum(Aggregate):
         if self.filter is not None or self.distinct or not digits:
             return self.as_sql(compiler, connection, function="EXACT_SUM", **extra)
         column, params = compiler.compile(source)
-        lengths = [digits % PART] * (digits % PART > 0) + [PART] * (digits // PART)
-        starts = accumulate(lengths[:-1], initial=2)
-        sums = ", ".join(
-            f"SUM(CAST(SUBSTR({column}, {start}, {length}) AS INTEGER))"
-            for start, length in zip(starts, lengths, strict=True)
-        )
-        negative = f"SUM({column} < '1')"
-        joined = f"EXACT_JOIN({digits}, {negative}, {sums})"
-        return joined, [*params] * (len(lengths) + 1)
+        repeated = 1 + -(-digits // PART)
+        return exact_sum(column, digits, connection.vendor), [*params] * repeated
+
+
+def exact_sum(column: str, digits: int, vendor: str) -> str:
+    """The SQL of the exact sum over a column of so many digits."""
+    if vendor == "postgresql":
+        return f"SUM({column})"
+    lengths = [digits % PART] * (digits % PART > 0) + [PART] * (digits // PART)
+    starts = accumulate(lengths[:-1], initial=2)
+    sums = ", ".join(
+        f"SUM(CAST(SUBSTR({column}, {start}, {length}) AS INTEGER))"
+        for start, length in zip(starts, lengths, strict=True)
+    )
+    return f"EXACT_JOIN({digits}, SUM({column} < '1'), {sums})"
 
 
 class _ExactSumOfText:

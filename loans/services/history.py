@@ -76,7 +76,8 @@ def totals(kind: str, chosen: HistoryFilter) -> list[Total]:
             currency=chosen.currency,
             since=chosen.since,
             until=chosen.until,
-            named=_by_record_id(chosen) if chosen.q else None,
+            named=chosen.q,
+            symbol=chosen.symbol,
         )
     )
     return [

@@ -168,9 +168,9 @@ def counted(account_id: UUID, kind: str, *, records: type[models.Model] | None =
     return _spread(days)
 
 
-def names_of(kind: str) -> tuple[Sequence[str], Sequence[str]]:
-    """The counts and the sums that records of a kind have: loans have no amount."""
-    return COUNTS, SUMS if kind == Kind.REPAY else SUMS[:-1]
+def names_of(kind: str) -> Sequence[str]:
+    """The sums that records of a kind have: loans have no amount."""
+    return SUMS if kind == Kind.REPAY else SUMS[:-1]
 
 
 def figures_of(kind: str) -> dict[str, models.Aggregate]:
@@ -180,7 +180,7 @@ def figures_of(kind: str) -> dict[str, models.Aggregate]:
         "n_principals": Count("principal"),
         "n_interests": Count("interest"),
     }
-    return asked | {f"sum_{name}": ExactSum(name) for name in names_of(kind)[1]}
+    return asked | {f"sum_{name}": ExactSum(name) for name in names_of(kind)}
 
 
 def read_figures(row: Mapping[str, Any]) -> Figures:
