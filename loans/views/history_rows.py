@@ -81,7 +81,11 @@ def _last_cells(row: Any, links: Links) -> str:
 
 
 def _account_cell(account: Account) -> SafeString:
-    return format_html("<td>{} {}</td>", account.label, venue_chip(account.venue))
+    return format_html(
+        '<td><span class="account-name" title="{0}">{0}</span> {1}</td>',
+        account.label,
+        venue_chip(account.venue),
+    )
 
 
 @lru_cache(maxsize=1024)

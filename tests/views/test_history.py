@@ -196,8 +196,28 @@ def test_days_are_cut_in_the_persons_zone(db: None) -> None:
     answer = client.get("/history/borrows/", {"from": "2026-03-08", "to": "2026-03-08"})
 
     assert ids_on(answer) == ["last", "first"]
-    assert "2026-03-08 23:59:59 EDT" in answer.text
-    assert "2026-03-09 03:59:59 UTC" in answer.text
+    assert ">2026-03-08 23:59:59 EDT</time>" in answer.text
+    assert 'title="2026-03-09 03:59:59 UTC"' in answer.text
+
+
+def test_a_day_of_twenty_five_hours_is_one_day(db: None) -> None:
+    person = factories.make_person(zone="Europe/Berlin")
+    account = factories.make_account(owner=person)
+    begins, ends = (
+        datetime(2026, 10, 24, 22, 0, tzinfo=UTC),
+        datetime(2026, 10, 25, 23, 0, tzinfo=UTC),
+    )
+    second = timedelta(seconds=1)
+    for at in (begins - second, begins, begins + timedelta(hours=3), ends - second, ends):
+        factories.make_borrow(account=account, record_id=f"{at:%d-%H:%M:%S}", at=at)
+    client = Client()
+    client.force_login(person)
+
+    answer = client.get("/history/borrows/", {"from": "2026-10-25", "to": "2026-10-25"})
+
+    assert ids_on(answer) == ["25-22:59:59", "25-01:00:00", "24-22:00:00"]
+    assert ">2026-10-25 02:00:00 CET</time>" in answer.text
+    assert ">2026-10-25 00:00:00 CEST</time>" in answer.text
 
 
 @pytest.mark.parametrize(
@@ -249,6 +269,46 @@ def test_a_broken_place_shows_the_beginning(client: Client, desk: Account, after
 
     assert answer.status_code == 200
     assert ids_on(answer) == ["A"]
+
+
+@pytest.mark.parametrize("key", ["9" * 23, "1." + "9" * 9, "-" + "1" * 30])
+def test_a_place_at_an_amount_that_no_row_can_have_shows_the_beginning(
+    client: Client, desk: Account, key: str
+) -> None:
+    factories.make_borrow(account=desk, record_id="A")
+
+    answer = client.get("/history/borrows/", {"sort": "-amount", "after": f"{key}_1"})
+
+    assert ids_on(answer) == ["A"]
+    assert "cannot be read any more" in answer.text
+
+
+def test_texts_of_others_are_escaped_wherever_they_stand(client: Client, owner: User) -> None:
+    text = "<script>x</script>\"'&"
+    factories.make_account(owner=owner, label="Desk")
+    account = factories.make_account(owner=owner, label=text)
+    fields = {"account": account, "record_id": text, "symbol": text, "currency": text[:20]}
+    factories.make_borrow(**fields)
+    factories.make_repay(**fields)
+    factories.make_coverage(account=account, symbol=text)
+
+    for url in PAGES:
+        for headers in ({}, {"HX-Request": "true", "HX-Target": "history-table"}):
+            page = client.get(url, headers=headers).text
+            assert "<script>x" not in page
+            assert "\"'&" not in page
+            assert "&lt;script&gt;x&lt;/script&gt;&quot;&#x27;&amp;" in page
+
+
+def test_a_change_of_story_and_a_cause_are_marked(client: Client, desk: Account) -> None:
+    loan = factories.make_borrow(account=desk, story_changed=True)
+    placed = factories.make_instruction(account=desk, borrow_record=loan)
+
+    page = client.get("/history/borrows/").text
+
+    assert f'href="/instructions/{placed.pk}/"' in page
+    assert f'data-href="/loans/{loan.uuid}/"' in page
+    assert ">changed</span>" in page
 
 
 def test_totals_are_exact_for_twenty_digits(client: Client, desk: Account) -> None:
@@ -305,12 +365,27 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(
 ) -> None:
     client.get("/history/borrows/")  # the session is seen for the first time
     fill(desk, 3)
-    with django_assert_max_num_queries(18) as few:
+    with django_assert_max_num_queries(15) as few:
         client.get("/history/borrows/")
     BorrowRecord.objects.all().delete()
     fill(desk, 200)
+    for n in range(5):
+        factories.make_account(owner=desk.owner, label=f"More {n}")
     with django_assert_max_num_queries(len(few.captured_queries)):
         client.get("/history/borrows/")
+
+
+def test_a_fragment_asks_nothing_of_the_frame(
+    client: Client, desk: Account, django_assert_max_num_queries: Callable
+) -> None:
+    fill(desk, 200)
+    headers = {"HX-Request": "true", "HX-Target": "history-table"}
+    client.get("/history/borrows/", headers=headers)
+
+    with django_assert_max_num_queries(12) as asked:
+        client.get("/history/borrows/", {"symbol": "BTC_USDT"}, headers=headers)
+
+    assert not any("loans_sitestate" in one["sql"] for one in asked)
 
 
 def test_repayments_show_their_split(client: Client, desk: Account) -> None:

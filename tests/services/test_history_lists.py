@@ -1,0 +1,204 @@
+"""Lists of the history: under every filter and in every order each row once, forwards and back, and
+files that say the same as the rows.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from loans.models import Account, BorrowRecord, Kind, RepayRecord
+from loans.services import csv_lines, exports, history, keyset, record_runs
+from loans.services.filters import SORTS, HistoryFilter
+from tests import factories
+from tests.factories import NOW
+
+SECOND = timedelta(seconds=1)
+PAIRS = ("BTC_USDT", "ETH_USDT", "1000SATS_USDT")
+ROWS = 48
+FILTERS: tuple[dict[str, str], ...] = (
+    {},
+    {"account": "first"},
+    {"symbol": "ETH_USDT"},
+    {"currency": "USDT"},
+    {"from": "2026-11-20T11:59:54"},
+    {"to": "2026-11-20T11:59:54"},
+    {"from": "2026-11-20T11:59:51", "to": "2026-11-20T11:59:57"},
+    {"q": "eth"},
+    {"q": "usdt"},
+    {"q": "X7"},
+    {"q": "X7", "symbol": "ETH_USDT"},
+    {"q": "nothing"},
+    {"account": "first", "symbol": "BTC_USDT", "currency": "BTC", "from": "2026-11-20T11:59:50"},
+)
+
+
+@pytest.fixture
+def accounts(db: None) -> list[Account]:
+    """Two accounts with rows of both kinds: several an instant, some figures unknown."""
+    owner = factories.make_person()
+    found = [factories.make_account(owner=owner, label=label) for label in ("first", "second")]
+    for n, (account, symbol) in zip(range(ROWS), product(found * ROWS, PAIRS), strict=False):
+        fields = {
+            "account": account,
+            "record_id": "X7" if n in (7, 10) else f"X{n}",
+            "symbol": symbol,
+            "currency": symbol.split("_")[n % 2],
+            "at": NOW - n // 4 * SECOND,
+        }
+        factories.make_borrow(
+            principal=None if n % 7 == 0 else str(n % 5 + 1),
+            interest=None if n % 3 == 0 else str(n % 4),
+            **fields,
+        )
+        factories.make_repay(principal=str(n % 5), interest=str(n % 4 - 1), **fields)
+    for symbol in PAIRS:
+        factories.make_market(symbol=symbol)
+    return found
+
+
+def chosen_by(accounts: list[Account], query: dict[str, str], zone: Any = UTC) -> HistoryFilter:
+    by_label = {account.label: str(account.pk) for account in accounts}
+    query = {name: by_label.get(text, text) for name, text in query.items()}
+    chosen = history.read(query, accounts=accounts, zone=zone)
+    assert not chosen.errors
+    return chosen
+
+
+def expected(kind: str, chosen: HistoryFilter) -> list[int]:
+    """What the filter means, found without any statement of ours."""
+    model, name = (BorrowRecord if kind == Kind.BORROW else RepayRecord), chosen.sort.lstrip("-")
+    column = "principal" if (kind, name) == (Kind.BORROW, "amount") else name
+
+    def fits(row: Any) -> bool:
+        named = chosen.q.lower() in row.symbol.lower() or row.record_id == chosen.q
+        return (
+            row.account in chosen.chosen
+            and chosen.symbol in ("", row.symbol)
+            and chosen.currency in ("", row.currency)
+            and (chosen.since is None or row.at >= chosen.since)
+            and (chosen.until is None or row.at < chosen.until)
+            and (not chosen.q or named)
+        )
+
+    def key(row: Any) -> tuple[bool, Any, int]:
+        value = getattr(row, column)
+        return value is not None, value or 0, row.pk
+
+    rows = [row for row in model.objects.select_related("account") if fits(row)]
+    return [row.pk for row in sorted(rows, key=key, reverse=chosen.sort.startswith("-"))]
+
+
+def walk(kind: str, chosen: HistoryFilter, way: str, after: str = "") -> Iterator[keyset.Page]:
+    while True:
+        page = history.list_page(kind, chosen, after=after, size=7)
+        yield page
+        after = getattr(page, way)
+        if not after:
+            return
+
+
+@pytest.mark.parametrize(("kind", "sort"), [*product(Kind, SORTS)])
+@pytest.mark.parametrize("most", [24, 1])
+def test_every_row_is_listed_once_in_order_forwards_and_back(
+    accounts: list[Account], monkeypatch: pytest.MonkeyPatch, kind: str, sort: str, most: int
+) -> None:
+    monkeypatch.setattr(record_runs, "MOST_MEMBERS", most)
+    monkeypatch.setattr(record_runs, "MOST_ACCOUNTS", most)
+    for query in FILTERS:
+        chosen = chosen_by(accounts, {**query, "sort": sort})
+        rows = expected(kind, chosen)
+
+        forwards = list(walk(kind, chosen, "following"))
+        back = list(walk(kind, chosen, "preceding", after=forwards[-1].preceding))
+
+        assert [row.id for page in forwards for row in page.rows] == rows, query
+        if len(forwards) > 1:
+            before = [row.id for page in reversed(back) for row in page.rows]
+            assert before == rows[: len(before)], query
+            assert len(before) == len(rows) - len(forwards[-1].rows), query
+        assert [row.id for row in history.every_row(kind, chosen)] == rows, query
+
+
+@pytest.mark.parametrize("sort", ["at", "-at"])
+def test_a_place_outside_the_filter_shows_nothing_from_outside(
+    accounts: list[Account], sort: str
+) -> None:
+    query = {"from": "2026-11-20T11:59:51", "to": "2026-11-20T11:59:57", "sort": sort}
+    chosen = chosen_by(accounts, query)
+    rows = expected(Kind.BORROW, chosen)
+
+    for at in (NOW - timedelta(days=1), NOW + timedelta(days=1)):
+        for backwards in (False, True):
+            token = keyset.Cursor(at, 10**6, backwards).token()
+            listed = history.list_page(Kind.BORROW, chosen, after=token, size=100).rows
+            assert [row.id for row in listed] in (rows, []), (at, backwards)
+
+
+@pytest.mark.parametrize(("kind", "sort"), [*product(Kind, ["at", "-amount", "interest"])])
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Australia/Lord_Howe"])
+def test_lines_from_the_database_are_those_of_the_rows(
+    accounts: list[Account], monkeypatch: pytest.MonkeyPatch, kind: str, sort: str, zone: str
+) -> None:
+    nasty = ["=1+1", "-2", "@x", 'say "a, b"', "two\r\nlines", "\tx", " x", "é", "+", "a'b"]
+    make = factories.make_borrow if kind == Kind.BORROW else factories.make_repay
+    for n, text in enumerate(nasty):
+        make(
+            account=accounts[n % 2],
+            record_id=f"{text}{n}",
+            symbol=text,
+            currency=text[:20],
+            principal="9999999999999999999999.12345678" if n % 2 else "0.00000001",
+            interest=f"-{n}.00000001",
+            at=datetime(2026, 4, 4, 14, 59, 59, 123456 * (n % 3) + 500_000, tzinfo=UTC),
+            story_changed=n % 2 == 0,
+        )
+    caused = make(account=accounts[0], record_id="caused")
+    placed = factories.make_instruction(account=accounts[0], kind=kind)
+    type(placed).objects.filter(pk=placed.pk).update(**{f"{kind}_record": caused})
+    monkeypatch.setattr(csv_lines, "ROWS_A_RUN", 7)
+    chosen = chosen_by(accounts, {"sort": sort}, ZoneInfo(zone))
+    by_id = {account.pk: account for account in accounts}
+    rows = history.every_row(kind, chosen)
+    cells = (exports.cells(kind, row, by_id[row.account_id], chosen.zone) for row in rows)
+
+    file = "".join(exports.csv_pieces(kind, chosen))
+
+    assert file == "".join(exports.joined(cells, head=exports.head(kind, chosen)))
+    assert str(placed.pk) in file
+    assert file.count("9999999999999999999999.12345678") >= len(nasty) // 2
+
+
+@pytest.mark.parametrize("query", [query for query in FILTERS if query.get("q") != "usdt"])
+def test_a_page_never_reads_through_the_table(
+    accounts: list[Account], query: dict[str, str]
+) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL chooses by the size of the table, which is small here")
+    chosen = chosen_by(accounts, query)
+    for sort in SORTS[:2]:
+        order = history.order_of(Kind.BORROW, sort)
+        with CaptureQueriesContext(connection) as asked:
+            record_runs.fetch(Kind.BORROW, chosen, order, 7, keyset.Cursor(NOW, 5))
+        for one in asked:
+            with connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN QUERY PLAN {one['sql']}")
+                plan = "\n".join(row[3] for row in cursor.fetchall())
+            assert "SCAN loans_borrowrecord" not in plan, plan
+            assert plan.count("USING INDEX") >= len(chosen.chosen), plan
+
+
+def test_a_page_is_one_query_whatever_is_chosen(
+    accounts: list[Account], django_assert_num_queries: Callable
+) -> None:
+    for query in FILTERS:
+        chosen = chosen_by(accounts, query)
+        with django_assert_num_queries(1):
+            history.list_page(Kind.BORROW, chosen)
+    with django_assert_num_queries(0):
+        assert history.list_page(Kind.BORROW, chosen_by([], {})).rows == ()
