@@ -2,22 +2,33 @@
 
 Pure: values in, values out; no clock, no database, no rounding of its own. Two readings of when an
 hour is charged are kept side by side until the figures decide: on the loan's own anniversary, or on
-each full hour of the clock. Both charge the first hour with the borrow itself.
+each full hour of the clock. Both charge the first hour with the borrow itself. `charges` defines
+the replay; where only sums are needed, `loans.charging` gives the same ones in a few steps.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import cached_property
+from itertools import accumulate
+from typing import Any
 
-from loans import exact, interest
+from loans import charging, exact, interest
 
 # The exchange may book a charge this long after it fell due, and we may look this much later.
 BOOKING_LAG = timedelta(minutes=5)
+# Our clock may be behind the exchange's, so that a figure holds a charge of our near future.
+CLOCK_LAG = timedelta(seconds=10)
+# A new rate is first seen this long after it began, at most, while the pairs are read each minute.
+SEEN_LATE = timedelta(minutes=2)
 AGREEMENT = Decimal("1e-8")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_LAG_UNITS, _AHEAD_UNITS = BOOKING_LAG // _MICROSECOND, CLOCK_LAG // _MICROSECOND
+_AGREEMENT_UNITS = exact.units(AGREEMENT)
 
 
 class Hours(Enum):
@@ -46,29 +57,12 @@ class Loan:
 
 
 @dataclass(frozen=True, slots=True)
-class Repayment:
-    """One repayment as recorded: the principal part of it pays loans oldest first."""
-
-    key: str
-    at: datetime
-    principal: Decimal
-
-
-@dataclass(frozen=True, slots=True)
 class Part:
     """What one repayment paid of one loan's principal."""
 
     repayment: str
     at: datetime
     principal: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """Where every repayment went; `left_over` found no loan to pay, so a loan is missing."""
-
-    parts: Mapping[str, tuple[Part, ...]]
-    left_over: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +73,44 @@ class RateFrom:
     daily_rate: Decimal
 
 
+@dataclass(frozen=True)
+class VenueRates:
+    """All rates of one side that were seen, oldest first."""
+
+    seen: Sequence[RateFrom] = ()
+
+    @cached_property
+    def units(self) -> charging.Rates:
+        """For `loans.charging`."""
+        return charging.Rates(
+            [charging.microseconds(rate.at) for rate in self.seen],
+            [charging.hourly_units(rate.daily_rate) for rate in self.seen],
+        )
+
+    def changed_between(self, since: datetime, until: datetime) -> bool:
+        """Whether a rate was first seen after `since`, up to `until`."""
+        instants = self.units.instants
+        first = bisect_right(instants, charging.microseconds(since))
+        return first < bisect_right(instants, charging.microseconds(until))
+
+
+NO_RATES = VenueRates()
+
+
+class Basis(Enum):
+    """From when the venue's rates hold for a loan; the value tells it in words."""
+
+    SEEN = ""
+    EARLIER = ", each new rate from up to two minutes before it was seen"
+    BORROW = ", at the rate of the borrow throughout"
+
+    def choose(self, rates: VenueRates) -> tuple[VenueRates, timedelta]:
+        """The rates to charge by, and how long before they were seen they hold."""
+        if self is Basis.BORROW:
+            return NO_RATES, timedelta()
+        return rates, SEEN_LATE if self is Basis.EARLIER else timedelta()
+
+
 @dataclass(frozen=True, slots=True)
 class Charge:
     """One started hour."""
@@ -87,6 +119,48 @@ class Charge:
     principal: Decimal
     daily_rate: Decimal
     amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Equal charges in a row, an hour apart."""
+
+    first_at: datetime
+    count: int
+    principal: Decimal
+    daily_rate: Decimal
+    amount: Decimal
+
+    @property
+    def total(self) -> Decimal:
+        """What they add up to."""
+        return exact.times(self.amount, Decimal(self.count))
+
+    def charge(self, number: int) -> Charge:
+        """One of them; the first is 0."""
+        at = self.first_at + number * interest.HOUR
+        return Charge(at, self.principal, self.daily_rate, self.amount)
+
+
+class Charges(Sequence[Charge]):
+    """Spans as their single charges, each made when it is asked for."""
+
+    def __init__(self, found: Sequence[Span]) -> None:
+        self._spans = found
+        self._ends = list(accumulate(span.count for span in found))
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def __getitem__(self, place: int | slice) -> Any:
+        if isinstance(place, slice):
+            return [self[one] for one in range(*place.indices(len(self)))]
+        number = range(len(self))[place]
+        which = bisect_right(self._ends, number)
+        return self._spans[which].charge(number - self._ends[which] + self._spans[which].count)
+
+    def __iter__(self) -> Iterator[Charge]:
+        return (span.charge(number) for span in self._spans for number in range(span.count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,31 +182,13 @@ class Verdict:
     label: Label
     reason: str
     fits: tuple[Hours, ...] = ()
-    fixed_rate: bool = False
+    basis: Basis = Basis.SEEN
     difference: Decimal | None = None
 
-
-def place(loans: Iterable[Loan], repayments: Iterable[Repayment]) -> Placed:
-    """Pay principal back oldest loan first, each repayment only to loans taken by then."""
-    queue = sorted(loans, key=lambda loan: (loan.at, loan.key))
-    owed = {loan.key: loan.principal or exact.ZERO for loan in queue}
-    parts: dict[str, list[Part]] = {loan.key: [] for loan in queue}
-    left_over, first_open = exact.ZERO, 0
-    for repayment in sorted(repayments, key=lambda one: (one.at, one.key)):
-        left = repayment.principal
-        position = first_open
-        while left > 0 and position < len(queue) and queue[position].at <= repayment.at:
-            key = queue[position].key
-            paid = min(left, owed[key])
-            if paid > 0:
-                parts[key].append(Part(repayment.key, repayment.at, paid))
-                owed[key] = exact.minus(owed[key], paid)
-                left = exact.minus(left, paid)
-            position += 1
-            if not owed[key] and position == first_open + 1:
-                first_open = position
-        left_over = exact.plus(left_over, left)
-    return Placed({key: tuple(found) for key, found in parts.items()}, left_over)
+    @property
+    def hours(self) -> Hours:
+        """The reading to go by: the one that fits, else the loan's own anniversary."""
+        return Hours.ANNIVERSARY if Hours.ANNIVERSARY in self.fits or not self.fits else Hours.CLOCK
 
 
 def outstanding(loan: Loan, parts: Sequence[Part], *, at: datetime) -> Decimal:
@@ -155,25 +211,70 @@ def charges(
     *,
     hours: Hours,
     until: datetime,
-    rates: Sequence[RateFrom] = (),
-) -> list[Charge]:
+    rates: VenueRates = NO_RATES,
+    late: timedelta = timedelta(),
+) -> Iterator[Charge]:
     """Every started hour up to and including `until`, each at the rate of its own time.
 
-    The first is at the loan's own rate. A repayment in the instant of a charge comes after it.
+    The first is at the loan's own rate; a rate holds from `late` before it was seen. A repayment in
+    the instant of a charge comes after it.
     """
     if loan.principal is None:
-        return []
-    later = [rate for rate in rates if rate.at > loan.at]
-    instants = [rate.at for rate in later]
+        return
+    later = [rate for rate in rates.seen if rate.at > loan.at]
+    instants = [rate.at - late for rate in later]
     end = closed_at(loan, parts)
-    left, waiting, found = loan.principal, list(parts), []
+    left, waiting = loan.principal, list(parts)
     for at in charge_times(loan.at, hours=hours, until=min(until, end) if end else until):
         while waiting and waiting[0].at < at:
             left = exact.minus(left, waiting.pop(0).principal)
-        known = bisect_right(instants, at)
+        known = bisect_right(instants, at) if at > loan.at else 0
         rate = later[known - 1].daily_rate if known else loan.daily_rate
-        found.append(Charge(at, left, rate, interest.hourly_charge(left, rate)))
-    return found
+        yield Charge(at, left, rate, interest.hourly_charge(left, rate))
+
+
+def spans(
+    loan: Loan,
+    parts: Sequence[Part],
+    *,
+    hours: Hours,
+    until: datetime,
+    rates: VenueRates = NO_RATES,
+    late: timedelta = timedelta(),
+) -> list[Span]:
+    """The same charges, equal ones together: quick however many hours there are."""
+    if loan.principal is None:
+        return []
+    made = charging.runs(
+        _loan_units(loan),
+        _part_units(parts),
+        by_clock=hours is Hours.CLOCK,
+        until=charging.microseconds(until),
+        rates=rates.units,
+        late=late // _MICROSECOND,
+    )
+    return [
+        Span(
+            charging.instant_of(run.first),
+            run.count,
+            exact.from_units(run.principal),
+            loan.daily_rate if run.rate == charging.OWN_RATE else rates.seen[run.rate].daily_rate,
+            exact.from_units(run.amount),
+        )
+        for run in made
+    ]
+
+
+def _loan_units(loan: Loan) -> tuple[int, int, int]:
+    return (
+        charging.microseconds(loan.at),
+        exact.units(loan.principal or exact.ZERO),
+        charging.hourly_units(loan.daily_rate),
+    )
+
+
+def _part_units(parts: Sequence[Part]) -> list[tuple[int, int]]:
+    return [(charging.microseconds(part.at), exact.units(part.principal)) for part in parts]
 
 
 def charge_times(since: datetime, *, hours: Hours, until: datetime) -> Iterator[datetime]:
@@ -197,7 +298,7 @@ def compare(
     parts: Sequence[Part],
     *,
     told: Sequence[Told],
-    rates: Sequence[RateFrom] = (),
+    rates: VenueRates = NO_RATES,
     doubt: str = "",
 ) -> Verdict:
     """Lay the replay beside every figure the exchange told.
@@ -205,25 +306,33 @@ def compare(
     `doubt` is a reason not to blame the exchange if nothing fits: a gap in what we know. A fall of
     the figure is the exchange's change of story, not a charge, and is left out.
     """
-    figures = rising(told)
     if loan.principal is None:
         return Verdict(Label.CANNOT_TELL, "The exchange never told the principal of this loan.")
+    figures = rising(told)
     if not figures or not figures[-1].interest:
         return Verdict(Label.CANNOT_TELL, "The exchange has not told the interest of this loan.")
-    differences: list[Decimal] = []
-    for fixed in (False, True):
-        used = () if fixed else rates
-        if fixed and not any(rate.at > loan.at for rate in rates):
-            break
+    units = [(charging.microseconds(one.at), exact.units(one.interest)) for one in figures]
+    until = figures[-1].at + CLOCK_LAG
+    is_moving = rates.changed_between(loan.at, until + SEEN_LATE)
+    differences: list[int] = []
+    for basis in Basis if is_moving else (Basis.SEEN,):
+        used, late = basis.choose(rates)
         fits = []
         for hours in Hours:
-            off = _off(loan, parts, figures, hours=hours, rates=used)
-            if abs(off) <= AGREEMENT:
+            made = charging.runs(
+                _loan_units(loan),
+                _part_units(parts),
+                by_clock=hours is Hours.CLOCK,
+                until=charging.microseconds(until),
+                rates=used.units,
+                late=late // _MICROSECOND,
+            )
+            differences.append(_off(made, units))
+            if abs(differences[-1]) <= _AGREEMENT_UNITS:
                 fits.append(hours)
-            differences.append(off)
         if fits:
-            return Verdict(Label.AGREES, _fit_words(fits, fixed), tuple(fits), fixed)
-    nearest = min(differences, key=abs)
+            return Verdict(Label.AGREES, _fit_words(fits, basis), tuple(fits), basis)
+    nearest = exact.from_units(min(differences, key=abs))
     if doubt:
         return Verdict(Label.CANNOT_TELL, doubt, difference=nearest)
     return Verdict(
@@ -240,31 +349,16 @@ def rising(told: Iterable[Told]) -> list[Told]:
     return found
 
 
-def _off(
-    loan: Loan,
-    parts: Sequence[Part],
-    figures: Sequence[Told],
-    *,
-    hours: Hours,
-    rates: Sequence[RateFrom],
-) -> Decimal:
+def _off(made: Sequence[charging.Run], figures: Sequence[tuple[int, int]]) -> int:
     """The largest difference between a figure told and the replay at about that time."""
-    made = charges(loan, parts, hours=hours, until=figures[-1].at, rates=rates)
-    instants = [charge.at for charge in made]
-    sums = [exact.ZERO]
-    for charge in made:
-        sums.append(exact.plus(sums[-1], charge.amount))
-    worst = exact.ZERO
-    for figure in figures:
-        first = bisect_right(instants, figure.at - BOOKING_LAG)
-        last = bisect_right(instants, figure.at)
-        near = [exact.minus(figure.interest, value) for value in sums[first : last + 1]]
+    sums, worst = charging.Sums(made), 0
+    for at, told in figures:
+        near = [told - value for value in sums.between(at - _LAG_UNITS, at + _AHEAD_UNITS)]
         worst = max(worst, min(near, key=abs), key=abs)
     return worst
 
 
-def _fit_words(fits: Sequence[Hours], fixed: bool) -> str:
-    rate = ", at the rate of the borrow throughout" if fixed else ""
+def _fit_words(fits: Sequence[Hours], basis: Basis) -> str:
     if len(fits) == len(Hours):
-        return f"Both readings of the hours give what was told{rate}."
-    return f"What was told follows from charging {fits[0].value}{rate}."
+        return f"Both readings of the hours give what was told{basis.value}."
+    return f"What was told follows from charging {fits[0].value}{basis.value}."
