@@ -7,7 +7,7 @@ the replay; where only sums are needed, `loans.charging` gives the same ones in 
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -172,23 +172,35 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """One way of charging: when hours are charged, and from when the venue's rates hold."""
+
+    hours: Hours
+    basis: Basis = Basis.SEEN
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """How the replay and the exchange's figures compare, and why.
 
-    `difference` is what was told less what was replayed; None unless they differ. `fits` are the
-    readings that agree with every figure told.
+    `difference` is what was told less what was replayed; None where they agree. `ways` agree with
+    every figure told: at most one for each reading of the hours, the best one first.
     """
 
     label: Label
     reason: str
-    fits: tuple[Hours, ...] = ()
-    basis: Basis = Basis.SEEN
+    ways: tuple[Way, ...] = ()
     difference: Decimal | None = None
 
     @property
-    def hours(self) -> Hours:
-        """The reading to go by: the one that fits, else the loan's own anniversary."""
-        return Hours.ANNIVERSARY if Hours.ANNIVERSARY in self.fits or not self.fits else Hours.CLOCK
+    def fits(self) -> tuple[Hours, ...]:
+        """The readings of the hours that agree with every figure told, the best one first."""
+        return tuple(way.hours for way in self.ways)
+
+    def way(self, prefer: Hours | None = None) -> Way:
+        """The way to go by: that of `prefer` if it fits, else what fits best, else by the loan."""
+        usual = self.ways[0] if self.ways else Way(Hours.ANNIVERSARY)
+        return next((way for way in self.ways if way.hours is prefer), usual)
 
 
 def outstanding(loan: Loan, parts: Sequence[Part], *, at: datetime) -> Decimal:
@@ -314,10 +326,9 @@ def compare(
     units = [(charging.microseconds(one.at), exact.units(one.interest)) for one in figures]
     until = figures[-1].at + CLOCK_LAG
     is_moving = rates.changed_between(loan.at, until + SEEN_LATE)
-    differences: list[int] = []
+    offs: dict[Way, int] = {}
     for basis in Basis if is_moving else (Basis.SEEN,):
         used, late = basis.choose(rates)
-        fits = []
         for hours in Hours:
             made = charging.runs(
                 _loan_units(loan),
@@ -327,17 +338,24 @@ def compare(
                 rates=used.units,
                 late=late // _MICROSECOND,
             )
-            differences.append(_off(made, units))
-            if abs(differences[-1]) <= _AGREEMENT_UNITS:
-                fits.append(hours)
-        if fits:
-            return Verdict(Label.AGREES, _fit_words(fits, basis), tuple(fits), basis)
-    nearest = exact.from_units(min(differences, key=abs))
+            offs[Way(hours, basis)] = _off(made, units)
+    return _judge(offs, doubt)
+
+
+def _judge(offs: Mapping[Way, int], doubt: str) -> Verdict:
+    """The verdict over what each way of charging was off by; the first of equals is better."""
+    nearest_first = sorted(offs, key=lambda way: abs(offs[way]))
+    ways: dict[Hours, Way] = {}
+    for way in nearest_first:
+        if abs(offs[way]) <= _AGREEMENT_UNITS:
+            ways.setdefault(way.hours, way)
+    if ways:
+        return Verdict(Label.AGREES, _fit_words(list(ways.values())), tuple(ways.values()))
+    difference = exact.from_units(offs[nearest_first[0]])
     if doubt:
-        return Verdict(Label.CANNOT_TELL, doubt, difference=nearest)
-    return Verdict(
-        Label.DIFFERS, "Neither reading of the hours gives what was told.", difference=nearest
-    )
+        return Verdict(Label.CANNOT_TELL, doubt, difference=difference)
+    reason = "Neither reading of the hours gives what was told."
+    return Verdict(Label.DIFFERS, reason, difference=difference)
 
 
 def rising(told: Iterable[Told]) -> list[Told]:
@@ -358,7 +376,8 @@ def _off(made: Sequence[charging.Run], figures: Sequence[tuple[int, int]]) -> in
     return worst
 
 
-def _fit_words(fits: Sequence[Hours], basis: Basis) -> str:
-    if len(fits) == len(Hours):
-        return f"Both readings of the hours give what was told{basis.value}."
-    return f"What was told follows from charging {fits[0].value}{basis.value}."
+def _fit_words(ways: Sequence[Way]) -> str:
+    basis = ways[0].basis.value
+    if len(ways) == len(Hours):
+        return f"Both readings of the hours give what was told{basis}."
+    return f"What was told follows from charging {ways[0].hours.value}{basis}."

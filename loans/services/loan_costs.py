@@ -94,14 +94,19 @@ class Decision:
 
 
 def loan_costs(
-    *, account: Account, now: datetime, slots: Sequence[Slot] | None = None
+    *,
+    account: Account,
+    now: datetime,
+    slots: Sequence[Slot] | None = None,
+    prefer: Hours | None = None,
 ) -> Iterator[LoanCost]:
     """Every loan of the account (of these slots alone, if given) by pair, currency and time.
 
-    A few queries a slot, and three for each thousand loans.
+    `prefer` is the reading to go by for loans that fit both, as `decide` found it. A few queries a
+    slot, and a few for each thousand loans.
     """
     for slot in slots_of(account.pk, now=now) if slots is None else slots:
-        yield from _costs_of(open_slot(slot, venue=account.venue, now=now))
+        yield from _costs_of(open_slot(slot, venue=account.venue, now=now), prefer)
 
 
 def decide(costs: Iterable[LoanCost]) -> Decision:
@@ -132,20 +137,20 @@ def cells(cost: LoanCost, *, account: Account, zone: tzinfo) -> list[str]:
     ]
 
 
-def _costs_of(books: SlotReplay) -> Iterator[LoanCost]:
+def _costs_of(books: SlotReplay, prefer: Hours | None) -> Iterator[LoanCost]:
     paid = books.paid("uuid")
     while chunk := list(islice(paid, CHUNK)):
         ids = [one.loan.key for one in chunk]
         told = told_of(books.slot.account_id, ids, now=books.now)
         for one in chunk:
-            yield _cost(books, one, told.get(one.loan.key, ()))
+            yield _cost(books, one, told.get(one.loan.key, ()), prefer)
 
 
-def _cost(books: SlotReplay, one: Paid, told: Sequence[Told]) -> LoanCost:
+def _cost(books: SlotReplay, one: Paid, told: Sequence[Told], prefer: Hours | None) -> LoanCost:
     loan, verdict = one.loan, books.verdict(one, told)
     repaid = exact.total(part.principal for part in one.parts)
     left = None if loan.principal is None else exact.minus(loan.principal, repaid)
-    made = books.spans(one, verdict)
+    made = books.spans(one, verdict, prefer=prefer)
     return LoanCost(
         slot=books.slot,
         uuid=one.row.uuid,

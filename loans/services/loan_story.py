@@ -56,7 +56,7 @@ class Story:
     @property
     def hours(self) -> replay.Hours:
         """By which reading the charges are counted."""
-        return self.verdict.hours
+        return self.verdict.way().hours
 
     @property
     def charges(self) -> replay.Charges:
@@ -145,15 +145,15 @@ def ledger(story: Story) -> Iterator[tuple[replay.Hours, int, replay.Charge, Dec
     if not story.is_placed:
         return
     loan = loan_of(story.record)
-    rates, late = story.verdict.basis.choose(story.rates)
-    for hours in story.verdict.fits or tuple(replay.Hours):
+    for way in story.verdict.ways or [replay.Way(hours) for hours in replay.Hours]:
+        rates, late = way.basis.choose(story.rates)
         so_far = exact.ZERO
         made = replay.charges(
-            loan, story.parts, hours=hours, until=story.now, rates=rates, late=late
+            loan, story.parts, hours=way.hours, until=story.now, rates=rates, late=late
         )
         for number, charge in enumerate(made, start=1):
             so_far = exact.plus(so_far, charge.amount)
-            yield hours, number, charge, so_far
+            yield way.hours, number, charge, so_far
 
 
 def _repayments(record: BorrowRecord, parts: Iterable[replay.Part]) -> dict[str, RepayRecord]:

@@ -68,11 +68,14 @@ class SlotReplay:
             return found
         return replay.Verdict(replay.Label.CANNOT_TELL, doubt, difference=found.difference)
 
-    def spans(self, one: Paid, verdict: replay.Verdict) -> list[replay.Span]:
-        """The charges of a loan up to now, by the reading that fits it best."""
-        rates, late = verdict.basis.choose(self.rates)
+    def spans(
+        self, one: Paid, verdict: replay.Verdict, *, prefer: Hours | None = None
+    ) -> list[replay.Span]:
+        """The charges of a loan up to now, by the reading that fits it; `prefer` if several do."""
+        way = verdict.way(prefer)
+        rates, late = way.basis.choose(self.rates)
         return replay.spans(
-            one.loan, one.parts, hours=verdict.hours, until=self.now, rates=rates, late=late
+            one.loan, one.parts, hours=way.hours, until=self.now, rates=rates, late=late
         )
 
     def _rate_doubt(self, loan: Loan) -> str:
@@ -120,8 +123,9 @@ def told_of(account_id: UUID, ids: Sequence[str], *, now: datetime) -> Mapping[s
         "record_id", "seen_at", KT("body__interest_amount")
     )
     for record_id, seen_at, figure in figures:
-        if figure is not None:
-            # Rows were read before they were kept, so this one can be read again.
+        # SQLite writes a JSON null as a word. Rows were read before they were kept, so what else
+        # stands there can be read again.
+        if figure not in (None, "null"):
             interest = rows.amount({"told": str(figure)}, "told")
             found[record_id].append(Told(seen_at, interest))
     return found
