@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
-from functools import cached_property
-from itertools import accumulate
-from typing import Any
 
 from loans import charging, exact, interest
+from loans.charges import NO_RATES, Charge, Hours, Loan, Part, Span, VenueRates
 
 # The exchange may book a charge this long after it fell due, and we may look this much later.
 BOOKING_LAG = timedelta(minutes=5)
@@ -31,70 +29,12 @@ _LAG_UNITS, _AHEAD_UNITS = BOOKING_LAG // _MICROSECOND, CLOCK_LAG // _MICROSECON
 _AGREEMENT_UNITS = exact.units(AGREEMENT)
 
 
-class Hours(Enum):
-    """When hours after the first are charged."""
-
-    ANNIVERSARY = "each hour after the loan was taken"
-    CLOCK = "on each full hour of the clock"
-
-
 class Label(Enum):
     """What a replay says of the exchange's figure."""
 
     AGREES = "agrees to 1e-8"
     DIFFERS = "differs"
     CANNOT_TELL = "cannot tell"
-
-
-@dataclass(frozen=True, slots=True)
-class Loan:
-    """One borrow as recorded; `principal` None where the exchange never told it."""
-
-    key: str
-    at: datetime
-    principal: Decimal | None
-    daily_rate: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What one repayment paid of one loan's principal."""
-
-    repayment: str
-    at: datetime
-    principal: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class RateFrom:
-    """The venue's daily rate from an instant on, as first seen."""
-
-    at: datetime
-    daily_rate: Decimal
-
-
-@dataclass(frozen=True)
-class VenueRates:
-    """All rates of one side that were seen, oldest first."""
-
-    seen: Sequence[RateFrom] = ()
-
-    @cached_property
-    def units(self) -> charging.Rates:
-        """For `loans.charging`."""
-        return charging.Rates(
-            [charging.microseconds(rate.at) for rate in self.seen],
-            [charging.hourly_units(rate.daily_rate) for rate in self.seen],
-        )
-
-    def changed_between(self, since: datetime, until: datetime) -> bool:
-        """Whether a rate was first seen after `since`, up to `until`."""
-        instants = self.units.instants
-        first = bisect_right(instants, charging.microseconds(since))
-        return first < bisect_right(instants, charging.microseconds(until))
-
-
-NO_RATES = VenueRates()
 
 
 class Basis(Enum):
@@ -109,58 +49,6 @@ class Basis(Enum):
         if self is Basis.BORROW:
             return NO_RATES, timedelta()
         return rates, SEEN_LATE if self is Basis.EARLIER else timedelta()
-
-
-@dataclass(frozen=True, slots=True)
-class Charge:
-    """One started hour."""
-
-    at: datetime
-    principal: Decimal
-    daily_rate: Decimal
-    amount: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Equal charges in a row, an hour apart."""
-
-    first_at: datetime
-    count: int
-    principal: Decimal
-    daily_rate: Decimal
-    amount: Decimal
-
-    @property
-    def total(self) -> Decimal:
-        """What they add up to."""
-        return exact.times(self.amount, Decimal(self.count))
-
-    def charge(self, number: int) -> Charge:
-        """One of them; the first is 0."""
-        at = self.first_at + number * interest.HOUR
-        return Charge(at, self.principal, self.daily_rate, self.amount)
-
-
-class Charges(Sequence[Charge]):
-    """Spans as their single charges, each made when it is asked for."""
-
-    def __init__(self, found: Sequence[Span]) -> None:
-        self._spans = found
-        self._ends = list(accumulate(span.count for span in found))
-
-    def __len__(self) -> int:
-        return self._ends[-1] if self._ends else 0
-
-    def __getitem__(self, place: int | slice) -> Any:
-        if isinstance(place, slice):
-            return [self[one] for one in range(*place.indices(len(self)))]
-        number = range(len(self))[place]
-        which = bisect_right(self._ends, number)
-        return self._spans[which].charge(number - self._ends[which] + self._spans[which].count)
-
-    def __iter__(self) -> Iterator[Charge]:
-        return (span.charge(number) for span in self._spans for number in range(span.count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,16 +143,6 @@ def spans(
     late: timedelta = timedelta(),
 ) -> list[Span]:
     """The same charges, equal ones together: quick however many hours there are."""
-    if loan.principal is None:
-        return []
-    made = charging.runs(
-        _loan_units(loan),
-        _part_units(parts),
-        by_clock=hours is Hours.CLOCK,
-        until=charging.microseconds(until),
-        rates=rates.units,
-        late=late // _MICROSECOND,
-    )
     return [
         Span(
             charging.instant_of(run.first),
@@ -273,20 +151,48 @@ def spans(
             loan.daily_rate if run.rate == charging.OWN_RATE else rates.seen[run.rate].daily_rate,
             exact.from_units(run.amount),
         )
-        for run in made
+        for run in _runs(loan, parts, hours=hours, until=until, rates=rates, late=late)
     ]
 
 
-def _loan_units(loan: Loan) -> tuple[int, int, int]:
-    return (
+def total_cost(
+    loan: Loan,
+    parts: Sequence[Part],
+    *,
+    hours: Hours,
+    until: datetime,
+    rates: VenueRates = NO_RATES,
+    late: timedelta = timedelta(),
+) -> Decimal:
+    """What the same charges add up to."""
+    made = _runs(loan, parts, hours=hours, until=until, rates=rates, late=late)
+    return exact.from_units(charging.total(made))
+
+
+def _runs(
+    loan: Loan,
+    parts: Sequence[Part],
+    *,
+    hours: Hours,
+    until: datetime,
+    rates: VenueRates,
+    late: timedelta,
+) -> list[charging.Run]:
+    if loan.principal is None:
+        return []
+    lent = (
         charging.microseconds(loan.at),
-        exact.units(loan.principal or exact.ZERO),
+        exact.units(loan.principal),
         charging.hourly_units(loan.daily_rate),
     )
-
-
-def _part_units(parts: Sequence[Part]) -> list[tuple[int, int]]:
-    return [(charging.microseconds(part.at), exact.units(part.principal)) for part in parts]
+    return charging.runs(
+        lent,
+        [(charging.microseconds(part.at), exact.units(part.principal)) for part in parts],
+        by_clock=hours is Hours.CLOCK,
+        until=charging.microseconds(until),
+        rates=rates.units,
+        late=late // _MICROSECOND,
+    )
 
 
 def charge_times(since: datetime, *, hours: Hours, until: datetime) -> Iterator[datetime]:
@@ -330,14 +236,7 @@ def compare(
     for basis in Basis if is_moving else (Basis.SEEN,):
         used, late = basis.choose(rates)
         for hours in Hours:
-            made = charging.runs(
-                _loan_units(loan),
-                _part_units(parts),
-                by_clock=hours is Hours.CLOCK,
-                until=charging.microseconds(until),
-                rates=used.units,
-                late=late // _MICROSECOND,
-            )
+            made = _runs(loan, parts, hours=hours, until=until, rates=used, late=late)
             offs[Way(hours, basis)] = _off(made, units)
     return _judge(offs, doubt)
 

@@ -15,8 +15,9 @@ LAYERS = (
     ("loans.forms", "loans.htmx", "loans.venues", "loans.checks", "loans.templatetags"),
     ("loans.services",),
     ("loans.models",),
-    ("loans.repaying",),
     ("loans.fields", "loans.vault", "loans.bitmart", "loans.formatting", "loans.replay"),
+    ("loans.repaying",),
+    ("loans.charges",),
     ("loans.charging",),
     ("loans.interest", "loans.exact"),
 )

@@ -17,9 +17,10 @@ from django.db.models.fields.json import KT
 
 from loans import replay
 from loans.bitmart import rows
+from loans.charges import NO_RATES, Hours, Loan, Part, RateFrom, Span, VenueRates
 from loans.models import BorrowRecord, Kind, Observation, RateChange, RepayRecord, Terms
 from loans.repaying import Repayment, Repayments
-from loans.replay import Hours, Loan, Part, RateFrom, Told, VenueRates
+from loans.replay import Told
 from loans.services.position import Slot
 
 CHUNK = 1_000
@@ -70,7 +71,7 @@ class SlotReplay:
 
     def spans(
         self, one: Paid, verdict: replay.Verdict, *, prefer: Hours | None = None
-    ) -> list[replay.Span]:
+    ) -> list[Span]:
         """The charges of a loan up to now, by the reading that fits it; `prefer` if several do."""
         way = verdict.way(prefer)
         rates, late = way.basis.choose(self.rates)
@@ -169,7 +170,7 @@ def _rates(slot: Slot, venue: str, now: datetime) -> VenueRates:
         market__venue=venue, market__symbol=slot.symbol, currency=slot.currency
     ).first()
     if terms is None:
-        return replay.NO_RATES
+        return NO_RATES
     seen = RateChange.objects.filter(market_id=terms.market_id, side=terms.side, at__lte=now)
     rows = seen.order_by("at", "id").values_list("at", "daily_rate")
     return VenueRates([RateFrom(*row) for row in rows])
