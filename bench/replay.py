@@ -72,7 +72,7 @@ def by_hours(case: Case, hours: Hours, venue: VenueRates) -> tuple[Decimal, int]
 def by_runs(case: Case, hours: Hours, venue: VenueRates) -> Decimal:
     """What a page and an export use."""
     loan, parts, until = case
-    return replay.total_cost(loan, parts, hours=hours, until=until, rates=venue)
+    return replay.cost(loan, parts, hours=hours, until=until, rates=venue)[0]
 
 
 def figures(*, loans: int) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def _fill(loans: int) -> tuple[Any, datetime]:
             at += timedelta(minutes=7, milliseconds=number % 997)
             loan = Loan(f"L{number:09d}", at, Decimal(number % 90_000 + 1) / 8, RATES[0])
             until = at + 48 * hour + 5 * MINUTE
-            cost = replay.total_cost(loan, (), hours=Hours.ANNIVERSARY, until=until)
+            cost, _ = replay.cost(loan, (), hours=Hours.ANNIVERSARY, until=until)
             common = {"account": account, "symbol": "BTC_USDT", "currency": "USDT"}
             common |= {"principal": loan.principal, "interest": cost, "first_seen_at": at}
             rate = {"daily_rate": loan.daily_rate, "hourly_rate": loan.daily_rate}
@@ -165,7 +165,7 @@ def _fill(loans: int) -> tuple[Any, datetime]:
                     **common,
                 )
             )
-            first = replay.total_cost(loan, (), hours=Hours.ANNIVERSARY, until=at)
+            first, _ = replay.cost(loan, (), hours=Hours.ANNIVERSARY, until=at)
             for when, told in ((at, first), (until, cost)):
                 body = {"borrow_id": loan.key, "interest_amount": format(told, "f")}
                 seen.append(

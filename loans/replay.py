@@ -7,7 +7,7 @@ the replay; where only sums are needed, `loans.charging` gives the same ones in 
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -155,7 +155,7 @@ def spans(
     ]
 
 
-def total_cost(
+def cost(
     loan: Loan,
     parts: Sequence[Part],
     *,
@@ -163,10 +163,10 @@ def total_cost(
     until: datetime,
     rates: VenueRates = NO_RATES,
     late: timedelta = timedelta(),
-) -> Decimal:
-    """What the same charges add up to."""
+) -> tuple[Decimal, int]:
+    """What the same charges add up to, and how many they are."""
     made = _runs(loan, parts, hours=hours, until=until, rates=rates, late=late)
-    return exact.from_units(charging.total(made))
+    return exact.from_units(charging.total(made)), sum(run.count for run in made)
 
 
 def _runs(
@@ -180,19 +180,23 @@ def _runs(
 ) -> list[charging.Run]:
     if loan.principal is None:
         return []
-    lent = (
-        charging.microseconds(loan.at),
-        exact.units(loan.principal),
-        charging.hourly_units(loan.daily_rate),
-    )
     return charging.runs(
-        lent,
-        [(charging.microseconds(part.at), exact.units(part.principal)) for part in parts],
+        _lent(loan),
+        _paid(parts),
         by_clock=hours is Hours.CLOCK,
         until=charging.microseconds(until),
         rates=rates.units,
         late=late // _MICROSECOND,
     )
+
+
+def _lent(loan: Loan) -> tuple[int, int, int]:
+    principal = exact.units(loan.principal or exact.ZERO)
+    return charging.microseconds(loan.at), principal, charging.hourly_units(loan.daily_rate)
+
+
+def _paid(parts: Sequence[Part]) -> list[tuple[int, int]]:
+    return [(charging.microseconds(part.at), exact.units(part.principal)) for part in parts]
 
 
 def charge_times(since: datetime, *, hours: Hours, until: datetime) -> Iterator[datetime]:
@@ -232,25 +236,33 @@ def compare(
     units = [(charging.microseconds(one.at), exact.units(one.interest)) for one in figures]
     until = figures[-1].at + CLOCK_LAG
     is_moving = rates.changed_between(loan.at, until + SEEN_LATE)
-    offs: dict[Way, int] = {}
+    lent, paid, end = _lent(loan), _paid(parts), charging.microseconds(until)
+    offs: list[tuple[int, Hours, Basis]] = []
     for basis in Basis if is_moving else (Basis.SEEN,):
         used, late = basis.choose(rates)
         for hours in Hours:
-            made = _runs(loan, parts, hours=hours, until=until, rates=used, late=late)
-            offs[Way(hours, basis)] = _off(made, units)
+            made = charging.runs(
+                lent,
+                paid,
+                by_clock=hours is Hours.CLOCK,
+                until=end,
+                rates=used.units,
+                late=late // _MICROSECOND,
+            )
+            offs.append((_off(made, units), hours, basis))
     return _judge(offs, doubt)
 
 
-def _judge(offs: Mapping[Way, int], doubt: str) -> Verdict:
+def _judge(offs: Sequence[tuple[int, Hours, Basis]], doubt: str) -> Verdict:
     """The verdict over what each way of charging was off by; the first of equals is better."""
-    nearest_first = sorted(offs, key=lambda way: abs(offs[way]))
-    ways: dict[Hours, Way] = {}
-    for way in nearest_first:
-        if abs(offs[way]) <= _AGREEMENT_UNITS:
-            ways.setdefault(way.hours, way)
+    nearest_first = sorted(offs, key=lambda one: abs(one[0]))
+    ways: list[Way] = []
+    for off, hours, basis in nearest_first:
+        if abs(off) <= _AGREEMENT_UNITS and all(way.hours is not hours for way in ways):
+            ways.append(Way(hours, basis))
     if ways:
-        return Verdict(Label.AGREES, _fit_words(list(ways.values())), tuple(ways.values()))
-    difference = exact.from_units(offs[nearest_first[0]])
+        return Verdict(Label.AGREES, _fit_words(ways), tuple(ways))
+    difference = exact.from_units(nearest_first[0][0])
     if doubt:
         return Verdict(Label.CANNOT_TELL, doubt, difference=difference)
     reason = "Neither reading of the hours gives what was told."
@@ -271,7 +283,9 @@ def _off(made: Sequence[charging.Run], figures: Sequence[tuple[int, int]]) -> in
     sums, worst = charging.Sums(made), 0
     for at, told in figures:
         near = [told - value for value in sums.between(at - _LAG_UNITS, at + _AHEAD_UNITS)]
-        worst = max(worst, min(near, key=abs), key=abs)
+        off = min(near, key=abs) if len(near) > 1 else near[0]
+        if abs(off) > abs(worst):
+            worst = off
     return worst
 
 

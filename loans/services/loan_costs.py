@@ -151,7 +151,7 @@ def _cost(books: SlotReplay, one: Paid, told: Sequence[Told], prefer: Hours | No
     loan, verdict = one.loan, books.verdict(one, told)
     repaid = exact.total(part.principal for part in one.parts)
     left = None if loan.principal is None else exact.minus(loan.principal, repaid)
-    made = books.spans(one, verdict, prefer=prefer)
+    replayed, hours = books.cost(one, verdict, prefer=prefer)
     return LoanCost(
         slot=books.slot,
         uuid=one.row.uuid,
@@ -163,8 +163,8 @@ def _cost(books: SlotReplay, one: Paid, told: Sequence[Told], prefer: Hours | No
         left=left,
         closed_at=one.parts[-1].at if one.parts and left == 0 else None,
         told=max((figure.interest for figure in told), default=None),
-        replayed=exact.total(span.total for span in made) if made else None,
-        hours=sum(span.count for span in made) if made else None,
+        replayed=replayed if hours else None,
+        hours=hours or None,
         verdict=verdict,
     )
 

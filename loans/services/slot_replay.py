@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -69,13 +70,21 @@ class SlotReplay:
             return found
         return replay.Verdict(replay.Label.CANNOT_TELL, doubt, difference=found.difference)
 
-    def spans(
-        self, one: Paid, verdict: replay.Verdict, *, prefer: Hours | None = None
-    ) -> list[Span]:
-        """The charges of a loan up to now, by the reading that fits it; `prefer` if several do."""
-        way = verdict.way(prefer)
+    def spans(self, one: Paid, verdict: replay.Verdict) -> list[Span]:
+        """The charges of a loan up to now, by the reading that fits it best."""
+        way = verdict.way()
         rates, late = way.basis.choose(self.rates)
         return replay.spans(
+            one.loan, one.parts, hours=way.hours, until=self.now, rates=rates, late=late
+        )
+
+    def cost(
+        self, one: Paid, verdict: replay.Verdict, *, prefer: Hours | None = None
+    ) -> tuple[Decimal, int]:
+        """What they add up to, and how many there are; by `prefer` where several readings fit."""
+        way = verdict.way(prefer)
+        rates, late = way.basis.choose(self.rates)
+        return replay.cost(
             one.loan, one.parts, hours=way.hours, until=self.now, rates=rates, late=late
         )
 
