@@ -23,7 +23,7 @@ from typing import Any
 
 from bench.history import prepare
 from loans import exact, replay
-from loans.charges import Hours, Loan, Part, RateFrom, VenueRates
+from loans.replay import Hours, Loan, Part, RateFrom, VenueRates
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from loans import exact
-from loans.charges import Loan, Part
+from loans.replay import Loan, Part
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,44 @@ from decimal import Decimal
 from enum import Enum
 
 from loans import charging, exact, interest
-from loans.charges import NO_RATES, Charge, Hours, Loan, Part, Span, VenueRates
+from loans.charges import (
+    NO_RATES,
+    Charge,
+    Charges,
+    Hours,
+    Loan,
+    Part,
+    RateFrom,
+    Span,
+    VenueRates,
+)
+
+# The values are its own, only kept apart for length: `replay.Loan` and so on.
+__all__ = [
+    "NO_RATES",
+    "Basis",
+    "Charge",
+    "Charges",
+    "Hours",
+    "Label",
+    "Loan",
+    "Part",
+    "RateFrom",
+    "Span",
+    "Told",
+    "VenueRates",
+    "Verdict",
+    "Way",
+    "charge_times",
+    "charges",
+    "closed_at",
+    "compare",
+    "cost",
+    "next_charge",
+    "outstanding",
+    "rising",
+    "spans",
+]
 
 # The exchange may book a charge this long after it fell due, and we may look this much later.
 BOOKING_LAG = timedelta(minutes=5)

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loans import charging, exact, replay
-from loans.charges import Hours, Loan, RateFrom, VenueRates
 from loans.repaying import Repayment, Repayments
+from loans.replay import Hours, Loan, RateFrom, VenueRates
 
 START = datetime(2026, 3, 1, 6, 40, 12, 345678, tzinfo=UTC)
 HOUR = timedelta(hours=1)

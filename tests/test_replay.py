@@ -11,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loans import exact, replay
-from loans.charges import Hours, Loan, RateFrom, VenueRates
 from loans.paper import interest as paper
 from loans.repaying import Repayment, Repayments
-from loans.replay import Basis, Label, Told
+from loans.replay import Basis, Hours, Label, Loan, RateFrom, Told, VenueRates
 
 START = datetime(2026, 3, 1, 6, 40, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -12,9 +12,8 @@ from itertools import islice
 from uuid import UUID
 
 from loans import exact, replay
-from loans.charges import Hours
 from loans.models import Account
-from loans.replay import Label, Told
+from loans.replay import Hours, Label, Told
 from loans.services import exports
 from loans.services.position import Slot
 from loans.services.slot_replay import CHUNK, Paid, SlotReplay, open_slot, slots_of, told_of

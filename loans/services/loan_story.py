@@ -12,7 +12,6 @@ from decimal import Decimal
 from loans import exact, interest, replay
 from loans.bitmart.readers import read_borrow_record
 from loans.bitmart.rows import BadRow
-from loans.charges import NO_RATES, Charge, Charges, Hours, Part, Span, VenueRates
 from loans.models import (
     BorrowRecord,
     Instruction,
@@ -49,20 +48,20 @@ class Story:
     repayments: dict[str, RepayRecord]
     said: tuple[Said, ...]
     verdict: replay.Verdict
-    parts: tuple[Part, ...] = ()
-    rates: VenueRates = NO_RATES
-    spans: tuple[Span, ...] = ()
+    parts: tuple[replay.Part, ...] = ()
+    rates: replay.VenueRates = replay.NO_RATES
+    spans: tuple[replay.Span, ...] = ()
     is_placed: bool = True
 
     @property
-    def hours(self) -> Hours:
+    def hours(self) -> replay.Hours:
         """By which reading the charges are counted."""
         return self.verdict.way().hours
 
     @property
-    def charges(self) -> Charges:
+    def charges(self) -> replay.Charges:
         """Every charge up to now, made as it is asked for."""
-        return Charges(self.spans)
+        return replay.Charges(self.spans)
 
     @property
     def left(self) -> Decimal | None:
@@ -138,7 +137,7 @@ def tell(record: BorrowRecord, *, now: datetime) -> Story:
     )
 
 
-def ledger(story: Story) -> Iterator[tuple[Hours, int, Charge, Decimal]]:
+def ledger(story: Story) -> Iterator[tuple[replay.Hours, int, replay.Charge, Decimal]]:
     """Every charge with its number and the sum so far, under each reading that is still open.
 
     Nothing where the repayments could not be placed: charges without them would be wrong.
@@ -146,7 +145,7 @@ def ledger(story: Story) -> Iterator[tuple[Hours, int, Charge, Decimal]]:
     if not story.is_placed:
         return
     loan = loan_of(story.record)
-    for way in story.verdict.ways or [replay.Way(hours) for hours in Hours]:
+    for way in story.verdict.ways or [replay.Way(hours) for hours in replay.Hours]:
         rates, late = way.basis.choose(story.rates)
         so_far = exact.ZERO
         made = replay.charges(
@@ -157,7 +156,7 @@ def ledger(story: Story) -> Iterator[tuple[Hours, int, Charge, Decimal]]:
             yield way.hours, number, charge, so_far
 
 
-def _repayments(record: BorrowRecord, parts: Iterable[Part]) -> dict[str, RepayRecord]:
+def _repayments(record: BorrowRecord, parts: Iterable[replay.Part]) -> dict[str, RepayRecord]:
     """The records of the repayments that paid the loan."""
     ids = [part.repayment for part in parts]
     paid_by = RepayRecord.objects.filter(account_id=record.account_id, record_id__in=ids)

@@ -18,10 +18,9 @@ from django.db.models.fields.json import KT
 
 from loans import replay
 from loans.bitmart import rows
-from loans.charges import NO_RATES, Hours, Loan, Part, RateFrom, Span, VenueRates
 from loans.models import BorrowRecord, Kind, Observation, RateChange, RepayRecord, Terms
 from loans.repaying import Repayment, Repayments
-from loans.replay import Told
+from loans.replay import NO_RATES, Hours, Loan, Part, RateFrom, Span, Told, VenueRates
 from loans.services.position import Slot
 
 CHUNK = 1_000

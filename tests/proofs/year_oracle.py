@@ -13,9 +13,8 @@ from decimal import Decimal
 from functools import cached_property
 
 from loans import exact
-from loans.charges import Hours
 from loans.models import Account, BorrowRecord, Kind, Observation, RepayRecord
-from loans.replay import Label
+from loans.replay import Hours, Label
 from loans.services import loan_costs
 from loans.services.positions import positions
 from tests.proofs.year_world import World, milliseconds

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 
-from loans.charges import Hours
 from loans.models import BorrowRecord, Kind
-from loans.replay import Label
+from loans.replay import Hours, Label
 from loans.services import loan_story, record_store
 from loans.services.figures import refresh_figures
 from loans.services.pairs import read_pairs, store_terms
