@@ -11,13 +11,26 @@ from decimal import Decimal
 from itertools import islice
 from uuid import UUID
 
+from django.core.cache import cache
+
 from loans import exact, replay
 from loans.models import Account
 from loans.replay import Hours, Label, Told
 from loans.services import exports
 from loans.services.position import Slot
-from loans.services.slot_replay import CHUNK, Paid, SlotReplay, open_slot, slots_of, told_of
+from loans.services.slot_replay import (
+    CHUNK,
+    Paid,
+    SlotReplay,
+    is_longer,
+    open_slot,
+    slots_of,
+    told_of,
+)
 
+# So many loans are replayed while somebody waits for a page, once an hour.
+MOST_DECIDING = 2_000
+REMEMBERED_SECONDS = 3600
 HEAD = (
     *("account", "venue", "record_id", "symbol", "currency", "borrowed_at", "daily_rate"),
     *("principal", "repaid_principal", "open_principal", "repaid_in_full_at", "started_hours"),
@@ -115,6 +128,21 @@ def decide(costs: Iterable[LoanCost]) -> Decision:
     for cost in costs:
         counts[_fit(cost)] += 1
     return Decision(**counts)
+
+
+def decide_quickly(*, account: Account, now: datetime) -> Decision:
+    """What the loans say, for a page: from slots that are replayed in a moment, remembered for an
+    hour. Slots with more rows, and what is above so many loans in all, are left out.
+    """
+    key = f"hours-decided:{account.pk}"
+    found = cache.get(key)
+    if found is None:
+        slots = slots_of(account.pk, now=now)
+        short = [slot for slot in slots if not is_longer(slot, MOST_DECIDING)]
+        costs = loan_costs(account=account, now=now, slots=short)
+        found = decide(islice(costs, MOST_DECIDING))
+        cache.set(key, found, REMEMBERED_SECONDS)
+    return found
 
 
 def cells(cost: LoanCost, *, account: Account, zone: tzinfo) -> list[str]:
