@@ -99,6 +99,10 @@ class Span:
         """What they add up to."""
         return exact.times(self.amount, Decimal(self.count))
 
+    def count_by(self, at: datetime) -> int:
+        """How many of them fall up to an instant."""
+        return min(self.count, max(0, (at - self.first_at) // interest.HOUR + 1))
+
     def charge(self, number: int) -> Charge:
         """One of them; the first is 0."""
         at = self.first_at + number * interest.HOUR

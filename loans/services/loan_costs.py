@@ -24,6 +24,7 @@ from loans.services.slot_replay import (
     SlotReplay,
     is_longer,
     open_slot,
+    remember,
     slots_of,
     told_of,
 )
@@ -141,7 +142,7 @@ def decide_quickly(*, account: Account, now: datetime) -> Decision:
         short = [slot for slot in slots if not is_longer(slot, MOST_DECIDING)]
         costs = loan_costs(account=account, now=now, slots=short)
         found = decide(islice(costs, MOST_DECIDING))
-        cache.set(key, found, REMEMBERED_SECONDS)
+        remember(key, found, seconds=REMEMBERED_SECONDS)
     return found
 
 

@@ -63,6 +63,12 @@ class Story:
         """Every charge up to now, made as it is asked for."""
         return replay.Charges(self.spans)
 
+    def charged_by(self, at: datetime) -> tuple[int, Decimal]:
+        """How many hours were charged up to an instant, and what they cost."""
+        counts = [(span, span.count_by(at)) for span in self.spans]
+        cost = exact.total(exact.times(span.amount, Decimal(count)) for span, count in counts)
+        return sum(count for _, count in counts), cost
+
     @property
     def left(self) -> Decimal | None:
         """The principal still out; None where it cannot be told."""
@@ -113,7 +119,7 @@ def tell(record: BorrowRecord, *, now: datetime) -> Story:
     books, paid = None, None
     if not is_longer(slot, MOST_REPLAYED):
         books = open_slot(slot, venue=record.account.venue, now=now)
-        paid = next((one for one in books.paid() if one.loan.key == record.record_id), None)
+        paid = books.one(record)
     found = {
         "verdict": replay.Verdict(replay.Label.CANNOT_TELL, TOO_MANY),
         "is_placed": False,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 
 import pytest
 from django.contrib.auth.models import User
@@ -178,6 +179,28 @@ def test_the_page_of_a_loan_says_the_same(account: Account) -> None:
         )
         assert story.closed_at == cost.closed_at
         assert len(story.charges) == cost.hours
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("seed", range(8))
+def test_one_loan_is_found_as_in_the_stream(account: Account, seed: int) -> None:
+    dice, at, out = Random(seed), START, 0
+    for _ in range(30):  # often several things in one instant
+        at += dice.randrange(2) * HOUR
+        amount = dice.randrange(1, 9)
+        if dice.random() < 0.5 or amount > out:
+            borrow(account, at=at, principal=str(amount))
+            out += amount
+        else:
+            make_repay(account=account, principal=str(amount), at=at)
+            out -= amount
+    [slot] = slot_replay.slots_of(account.pk, now=START + 50 * HOUR)
+    books = slot_replay.open_slot(slot, venue=account.venue, now=START + 50 * HOUR)
+
+    assert books.doubt == ""
+    for paid in books.paid():
+        found = books.one(BorrowRecord.objects.get(record_id=paid.loan.key))
+        assert (found.loan, found.parts) == (paid.loan, paid.parts)
 
 
 @pytest.mark.django_db
