@@ -27,10 +27,11 @@ from loans.paper.ledger import open_loans_of
 from loans.paper.lending import Ask
 from loans.paper.refusals import Refusal
 from loans.paper.server import PaperExchange
-from loans.services import figures, pairs, record_store, streams, windows
+from loans.services import figures, pairs, record_store, streams
 
 START = datetime(2025, 11, 3, 5, 17, 23, 456000, tzinfo=UTC)
-VISIBILITY = timedelta(seconds=120)
+SECOND = timedelta(seconds=1)
+VISIBILITY = 120 * SECOND
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
 NULL_SECONDS = 178
@@ -183,7 +184,7 @@ class World:
             if self.now_ms - loans[-1].opened_ms < NULL_MS:
                 return  # what was never told before it reads zero, no records could tell
             # What reads zero afterwards was read a moment before, as a preflight does.
-            self.read_again(symbol, Kind.BORROW, loans[0].opened_ms)
+            self.read_again(symbol, loans[0].opened_ms)
         owed = sum((loan.debt for loan in loans), Decimal(0))
         amount = owed
         if not everything:
@@ -219,22 +220,22 @@ class World:
         self._walk(streams.due_often(account=self.account, now=self.now))
         self._walk(streams.due_seldom(account=self.account, now=self.now))
         for symbol in PAIRS:
-            self.read_again(symbol, Kind.BORROW, milliseconds(START))
+            self.read_again(symbol, milliseconds(START))
         figures.refresh_figures(client=self.client, account=self.account, now=self.now)
 
-    def read_again(self, symbol: str, kind: str, since_ms: int) -> None:
-        """A span of a stream once more: what the exchange says of known loans moves."""
-
-        def ask(start: datetime, end: datetime, currency: str | None) -> Any:
-            self.calls += 1
-            return self.client.borrow_records(symbol, start=start, end=end)
-
-        def keep(page: Any) -> None:
-            record_store.store(account=self.account, kind=kind, rows=page.rows, now=self.now)
-
+    def read_again(self, symbol: str, since_ms: int) -> None:
+        """A pair's loans once more: what the exchange says of known ones moves."""
         since = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=since_ms)
-        gaps = windows.Reader(ask, keep).read(since, self.now)
-        assert not gaps, gaps
+        self._read_span(symbol, since - SECOND, self.now + SECOND)
+
+    def _read_span(self, symbol: str, start: datetime, end: datetime) -> None:
+        page = self.client.borrow_records(symbol, start=start, end=end)
+        self.calls += 1
+        record_store.store(account=self.account, kind=Kind.BORROW, rows=page.rows, now=self.now)
+        if not page.is_short:
+            middle = start + (end - start) / 2
+            self._read_span(symbol, start, middle + SECOND)
+            self._read_span(symbol, middle - SECOND, end)
 
     def _walk(self, due: list) -> None:
         done = streams.walk(
