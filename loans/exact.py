@@ -10,6 +10,7 @@ from decimal import Context, Decimal, Inexact
 # Trapping Inexact makes a lost digit an error instead of a wrong figure.
 _CONTEXT = Context(prec=120, traps=[Inexact])
 ZERO = Decimal("0E-8")
+PLACES = 8
 
 
 def plus(one: Decimal, other: Decimal) -> Decimal:
@@ -34,3 +35,17 @@ def total(values: Iterable[Decimal | None]) -> Decimal:
         if value is not None:
             result = _CONTEXT.add(result, value)
     return result
+
+
+def units(value: Decimal) -> int:
+    """An amount as a whole number of 1e-8. Raises ValueError where it has more places."""
+    scaled = _CONTEXT.scaleb(value, PLACES)
+    whole = int(scaled)
+    if whole != scaled:
+        raise ValueError(f"{value} has more than {PLACES} places")
+    return whole
+
+
+def from_units(whole: int) -> Decimal:
+    """The amount of so many 1e-8."""
+    return _CONTEXT.scaleb(Decimal(whole), -PLACES)

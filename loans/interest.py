@@ -9,7 +9,8 @@ from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal
 HOURS_PER_DAY = 24
 DAYS_PER_YEAR = 365
 UNIT = Decimal("1e-8")
-RATE_UNIT = Decimal("1e-10")
+RATE_PLACES = 10
+RATE_UNIT = Decimal(1).scaleb(-RATE_PLACES)
 HOUR = timedelta(hours=1)
 # A daily rate outside this band is shown and flagged, never rescaled: 0.05 a day is the documents'
 # invented sample.

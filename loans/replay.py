@@ -2,29 +2,68 @@
 
 Pure: values in, values out; no clock, no database, no rounding of its own. Two readings of when an
 hour is charged are kept side by side until the figures decide: on the loan's own anniversary, or on
-each full hour of the clock. Both charge the first hour with the borrow itself.
+each full hour of the clock. Both charge the first hour with the borrow itself. `charges` defines
+the replay; where only sums are needed, `loans.charging` gives the same ones in a few steps.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 
-from loans import exact, interest
+from loans import charging, exact, interest
+from loans.charges import (
+    NO_RATES,
+    Charge,
+    Charges,
+    Hours,
+    Loan,
+    Part,
+    RateFrom,
+    Span,
+    VenueRates,
+)
+
+# The values are its own, only kept apart for length: `replay.Loan` and so on.
+__all__ = [
+    "NO_RATES",
+    "Basis",
+    "Charge",
+    "Charges",
+    "Hours",
+    "Label",
+    "Loan",
+    "Part",
+    "RateFrom",
+    "Span",
+    "Told",
+    "VenueRates",
+    "Verdict",
+    "Way",
+    "charge_times",
+    "charges",
+    "closed_at",
+    "compare",
+    "cost",
+    "next_charge",
+    "outstanding",
+    "rising",
+    "spans",
+]
 
 # The exchange may book a charge this long after it fell due, and we may look this much later.
 BOOKING_LAG = timedelta(minutes=5)
+# Our clock may be behind the exchange's, so that a figure holds a charge of our near future.
+CLOCK_LAG = timedelta(seconds=10)
+# A new rate is first seen this long after it began, at most, while the pairs are read each minute.
+SEEN_LATE = timedelta(minutes=2)
 AGREEMENT = Decimal("1e-8")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Hours(Enum):
-    """When hours after the first are charged."""
-
-    ANNIVERSARY = "each hour after the loan was taken"
-    CLOCK = "on each full hour of the clock"
+_MICROSECOND = timedelta(microseconds=1)
+_LAG_UNITS, _AHEAD_UNITS = BOOKING_LAG // _MICROSECOND, CLOCK_LAG // _MICROSECOND
+_AGREEMENT_UNITS = exact.units(AGREEMENT)
 
 
 class Label(Enum):
@@ -35,58 +74,18 @@ class Label(Enum):
     CANNOT_TELL = "cannot tell"
 
 
-@dataclass(frozen=True, slots=True)
-class Loan:
-    """One borrow as recorded; `principal` None where the exchange never told it."""
+class Basis(Enum):
+    """From when the venue's rates hold for a loan; the value tells it in words."""
 
-    key: str
-    at: datetime
-    principal: Decimal | None
-    daily_rate: Decimal
+    SEEN = ""
+    EARLIER = ", each new rate from up to two minutes before it was seen"
+    BORROW = ", at the rate of the borrow throughout"
 
-
-@dataclass(frozen=True, slots=True)
-class Repayment:
-    """One repayment as recorded: the principal part of it pays loans oldest first."""
-
-    key: str
-    at: datetime
-    principal: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What one repayment paid of one loan's principal."""
-
-    repayment: str
-    at: datetime
-    principal: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """Where every repayment went; `left_over` found no loan to pay, so a loan is missing."""
-
-    parts: Mapping[str, tuple[Part, ...]]
-    left_over: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class RateFrom:
-    """The venue's daily rate from an instant on, as first seen."""
-
-    at: datetime
-    daily_rate: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Charge:
-    """One started hour."""
-
-    at: datetime
-    principal: Decimal
-    daily_rate: Decimal
-    amount: Decimal
+    def choose(self, rates: VenueRates) -> tuple[VenueRates, timedelta]:
+        """The rates to charge by, and how long before they were seen they hold."""
+        if self is Basis.BORROW:
+            return NO_RATES, timedelta()
+        return rates, SEEN_LATE if self is Basis.EARLIER else timedelta()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,41 +97,35 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """One way of charging: when hours are charged, and from when the venue's rates hold."""
+
+    hours: Hours
+    basis: Basis = Basis.SEEN
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """How the replay and the exchange's figures compare, and why.
 
-    `difference` is what was told less what was replayed; None unless they differ. `fits` are the
-    readings that agree with every figure told.
+    `difference` is what was told less what was replayed; None where they agree. `ways` agree with
+    every figure told: at most one for each reading of the hours, the best one first.
     """
 
     label: Label
     reason: str
-    fits: tuple[Hours, ...] = ()
-    fixed_rate: bool = False
+    ways: tuple[Way, ...] = ()
     difference: Decimal | None = None
 
+    @property
+    def fits(self) -> tuple[Hours, ...]:
+        """The readings of the hours that agree with every figure told, the best one first."""
+        return tuple(way.hours for way in self.ways)
 
-def place(loans: Iterable[Loan], repayments: Iterable[Repayment]) -> Placed:
-    """Pay principal back oldest loan first, each repayment only to loans taken by then."""
-    queue = sorted(loans, key=lambda loan: (loan.at, loan.key))
-    owed = {loan.key: loan.principal or exact.ZERO for loan in queue}
-    parts: dict[str, list[Part]] = {loan.key: [] for loan in queue}
-    left_over, first_open = exact.ZERO, 0
-    for repayment in sorted(repayments, key=lambda one: (one.at, one.key)):
-        left = repayment.principal
-        position = first_open
-        while left > 0 and position < len(queue) and queue[position].at <= repayment.at:
-            key = queue[position].key
-            paid = min(left, owed[key])
-            if paid > 0:
-                parts[key].append(Part(repayment.key, repayment.at, paid))
-                owed[key] = exact.minus(owed[key], paid)
-                left = exact.minus(left, paid)
-            position += 1
-            if not owed[key] and position == first_open + 1:
-                first_open = position
-        left_over = exact.plus(left_over, left)
-    return Placed({key: tuple(found) for key, found in parts.items()}, left_over)
+    def way(self, prefer: Hours | None = None) -> Way:
+        """The way to go by: that of `prefer` if it fits, else what fits best, else by the loan."""
+        usual = self.ways[0] if self.ways else Way(Hours.ANNIVERSARY)
+        return next((way for way in self.ways if way.hours is prefer), usual)
 
 
 def outstanding(loan: Loan, parts: Sequence[Part], *, at: datetime) -> Decimal:
@@ -155,25 +148,92 @@ def charges(
     *,
     hours: Hours,
     until: datetime,
-    rates: Sequence[RateFrom] = (),
-) -> list[Charge]:
+    rates: VenueRates = NO_RATES,
+    late: timedelta = timedelta(),
+) -> Iterator[Charge]:
     """Every started hour up to and including `until`, each at the rate of its own time.
 
-    The first is at the loan's own rate. A repayment in the instant of a charge comes after it.
+    The first is at the loan's own rate; a rate holds from `late` before it was seen. A repayment in
+    the instant of a charge comes after it.
     """
     if loan.principal is None:
-        return []
-    later = [rate for rate in rates if rate.at > loan.at]
-    instants = [rate.at for rate in later]
+        return
+    later = [rate for rate in rates.seen if rate.at > loan.at]
+    instants = [rate.at - late for rate in later]
     end = closed_at(loan, parts)
-    left, waiting, found = loan.principal, list(parts), []
+    left, waiting = loan.principal, list(parts)
     for at in charge_times(loan.at, hours=hours, until=min(until, end) if end else until):
         while waiting and waiting[0].at < at:
             left = exact.minus(left, waiting.pop(0).principal)
-        known = bisect_right(instants, at)
+        known = bisect_right(instants, at) if at > loan.at else 0
         rate = later[known - 1].daily_rate if known else loan.daily_rate
-        found.append(Charge(at, left, rate, interest.hourly_charge(left, rate)))
-    return found
+        yield Charge(at, left, rate, interest.hourly_charge(left, rate))
+
+
+def spans(
+    loan: Loan,
+    parts: Sequence[Part],
+    *,
+    hours: Hours,
+    until: datetime,
+    rates: VenueRates = NO_RATES,
+    late: timedelta = timedelta(),
+) -> list[Span]:
+    """The same charges, equal ones together: quick however many hours there are."""
+    return [
+        Span(
+            charging.instant_of(run.first),
+            run.count,
+            exact.from_units(run.principal),
+            loan.daily_rate if run.rate == charging.OWN_RATE else rates.seen[run.rate].daily_rate,
+            exact.from_units(run.amount),
+        )
+        for run in _runs(loan, parts, hours=hours, until=until, rates=rates, late=late)
+    ]
+
+
+def cost(
+    loan: Loan,
+    parts: Sequence[Part],
+    *,
+    hours: Hours,
+    until: datetime,
+    rates: VenueRates = NO_RATES,
+    late: timedelta = timedelta(),
+) -> tuple[Decimal, int]:
+    """What the same charges add up to, and how many they are."""
+    made = _runs(loan, parts, hours=hours, until=until, rates=rates, late=late)
+    return exact.from_units(charging.total(made)), sum(run.count for run in made)
+
+
+def _runs(
+    loan: Loan,
+    parts: Sequence[Part],
+    *,
+    hours: Hours,
+    until: datetime,
+    rates: VenueRates,
+    late: timedelta,
+) -> list[charging.Run]:
+    if loan.principal is None:
+        return []
+    return charging.runs(
+        _lent(loan),
+        _paid(parts),
+        by_clock=hours is Hours.CLOCK,
+        until=charging.microseconds(until),
+        rates=rates.units,
+        late=late // _MICROSECOND,
+    )
+
+
+def _lent(loan: Loan) -> tuple[int, int, int]:
+    principal = exact.units(loan.principal or exact.ZERO)
+    return charging.microseconds(loan.at), principal, charging.hourly_units(loan.daily_rate)
+
+
+def _paid(parts: Sequence[Part]) -> list[tuple[int, int]]:
+    return [(charging.microseconds(part.at), exact.units(part.principal)) for part in parts]
 
 
 def charge_times(since: datetime, *, hours: Hours, until: datetime) -> Iterator[datetime]:
@@ -197,7 +257,7 @@ def compare(
     parts: Sequence[Part],
     *,
     told: Sequence[Told],
-    rates: Sequence[RateFrom] = (),
+    rates: VenueRates = NO_RATES,
     doubt: str = "",
 ) -> Verdict:
     """Lay the replay beside every figure the exchange told.
@@ -205,30 +265,45 @@ def compare(
     `doubt` is a reason not to blame the exchange if nothing fits: a gap in what we know. A fall of
     the figure is the exchange's change of story, not a charge, and is left out.
     """
-    figures = rising(told)
     if loan.principal is None:
         return Verdict(Label.CANNOT_TELL, "The exchange never told the principal of this loan.")
+    figures = rising(told)
     if not figures or not figures[-1].interest:
         return Verdict(Label.CANNOT_TELL, "The exchange has not told the interest of this loan.")
-    differences: list[Decimal] = []
-    for fixed in (False, True):
-        used = () if fixed else rates
-        if fixed and not any(rate.at > loan.at for rate in rates):
-            break
-        fits = []
+    units = [(charging.microseconds(one.at), exact.units(one.interest)) for one in figures]
+    until = figures[-1].at + CLOCK_LAG
+    is_moving = rates.changed_between(loan.at, until + SEEN_LATE)
+    lent, paid, end = _lent(loan), _paid(parts), charging.microseconds(until)
+    offs: list[tuple[int, Hours, Basis]] = []
+    for basis in Basis if is_moving else (Basis.SEEN,):
+        used, late = basis.choose(rates)
         for hours in Hours:
-            off = _off(loan, parts, figures, hours=hours, rates=used)
-            if abs(off) <= AGREEMENT:
-                fits.append(hours)
-            differences.append(off)
-        if fits:
-            return Verdict(Label.AGREES, _fit_words(fits, fixed), tuple(fits), fixed)
-    nearest = min(differences, key=abs)
+            made = charging.runs(
+                lent,
+                paid,
+                by_clock=hours is Hours.CLOCK,
+                until=end,
+                rates=used.units,
+                late=late // _MICROSECOND,
+            )
+            offs.append((_off(made, units), hours, basis))
+    return _judge(offs, doubt)
+
+
+def _judge(offs: Sequence[tuple[int, Hours, Basis]], doubt: str) -> Verdict:
+    """The verdict over what each way of charging was off by; the first of equals is better."""
+    nearest_first = sorted(offs, key=lambda one: abs(one[0]))
+    ways: list[Way] = []
+    for off, hours, basis in nearest_first:
+        if abs(off) <= _AGREEMENT_UNITS and all(way.hours is not hours for way in ways):
+            ways.append(Way(hours, basis))
+    if ways:
+        return Verdict(Label.AGREES, _fit_words(ways), tuple(ways))
+    difference = exact.from_units(nearest_first[0][0])
     if doubt:
-        return Verdict(Label.CANNOT_TELL, doubt, difference=nearest)
-    return Verdict(
-        Label.DIFFERS, "Neither reading of the hours gives what was told.", difference=nearest
-    )
+        return Verdict(Label.CANNOT_TELL, doubt, difference=difference)
+    reason = "Neither reading of the hours gives what was told."
+    return Verdict(Label.DIFFERS, reason, difference=difference)
 
 
 def rising(told: Iterable[Told]) -> list[Told]:
@@ -240,31 +315,19 @@ def rising(told: Iterable[Told]) -> list[Told]:
     return found
 
 
-def _off(
-    loan: Loan,
-    parts: Sequence[Part],
-    figures: Sequence[Told],
-    *,
-    hours: Hours,
-    rates: Sequence[RateFrom],
-) -> Decimal:
+def _off(made: Sequence[charging.Run], figures: Sequence[tuple[int, int]]) -> int:
     """The largest difference between a figure told and the replay at about that time."""
-    made = charges(loan, parts, hours=hours, until=figures[-1].at, rates=rates)
-    instants = [charge.at for charge in made]
-    sums = [exact.ZERO]
-    for charge in made:
-        sums.append(exact.plus(sums[-1], charge.amount))
-    worst = exact.ZERO
-    for figure in figures:
-        first = bisect_right(instants, figure.at - BOOKING_LAG)
-        last = bisect_right(instants, figure.at)
-        near = [exact.minus(figure.interest, value) for value in sums[first : last + 1]]
-        worst = max(worst, min(near, key=abs), key=abs)
+    sums, worst = charging.Sums(made), 0
+    for at, told in figures:
+        near = [told - value for value in sums.between(at - _LAG_UNITS, at + _AHEAD_UNITS)]
+        off = min(near, key=abs) if len(near) > 1 else near[0]
+        if abs(off) > abs(worst):
+            worst = off
     return worst
 
 
-def _fit_words(fits: Sequence[Hours], fixed: bool) -> str:
-    rate = ", at the rate of the borrow throughout" if fixed else ""
-    if len(fits) == len(Hours):
-        return f"Both readings of the hours give what was told{rate}."
-    return f"What was told follows from charging {fits[0].value}{rate}."
+def _fit_words(ways: Sequence[Way]) -> str:
+    basis = ways[0].basis.value
+    if len(ways) == len(Hours):
+        return f"Both readings of the hours give what was told{basis}."
+    return f"What was told follows from charging {ways[0].hours.value}{basis}."

@@ -15,7 +15,10 @@ LAYERS = (
     ("loans.forms", "loans.htmx", "loans.venues", "loans.checks", "loans.templatetags"),
     ("loans.services",),
     ("loans.models",),
+    ("loans.repaying",),
     ("loans.fields", "loans.vault", "loans.bitmart", "loans.formatting", "loans.replay"),
+    ("loans.charges",),
+    ("loans.charging",),
     ("loans.interest", "loans.exact"),
 )
 HEIGHTS = {part: -number for number, line in enumerate(LAYERS) for part in line}

@@ -1,5 +1,6 @@
 """The replay gives what was really charged: the captured charges, the paper exchange's books."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from loans import exact, replay
 from loans.paper import interest as paper
-from loans.replay import Hours, Label, Loan, RateFrom, Repayment, Told
+from loans.repaying import Repayment, Repayments
+from loans.replay import Basis, Hours, Label, Loan, RateFrom, Told, VenueRates
 
 START = datetime(2026, 3, 1, 6, 40, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -28,8 +30,15 @@ def told(*figures: tuple[timedelta, str]) -> list[Told]:
     return [Told(START + after, Decimal(interest)) for after, interest in figures]
 
 
-def sum_of(charges: list[replay.Charge]) -> Decimal:
+def sum_of(charges: Iterable[replay.Charge]) -> Decimal:
     return exact.total(charge.amount for charge in charges)
+
+
+def place(loans: list[Loan], repayments: list[Repayment]) -> tuple[dict, Decimal]:
+    """What was repaid of each loan, and what found none."""
+    queue = Repayments(sorted(repayments, key=lambda one: (one.at, one.key)))
+    in_order = sorted(loans, key=lambda one: (one.at, one.key))
+    return {one.key: queue.pay(one) for one in in_order}, queue.finish()
 
 
 @pytest.mark.parametrize(
@@ -47,8 +56,8 @@ def test_the_captured_charges_are_replayed(principal: str, charge: str, hours: H
 def test_the_two_readings_part_at_the_full_hour() -> None:
     until = START + timedelta(minutes=25)
 
-    by_clock = replay.charges(loan(), (), hours=Hours.CLOCK, until=until)
-    by_loan = replay.charges(loan(), (), hours=Hours.ANNIVERSARY, until=until)
+    by_clock = list(replay.charges(loan(), (), hours=Hours.CLOCK, until=until))
+    by_loan = list(replay.charges(loan(), (), hours=Hours.ANNIVERSARY, until=until))
 
     assert [len(by_clock), len(by_loan)] == [2, 1]
     assert by_clock[1].at == datetime(2026, 3, 1, 7, tzinfo=UTC)
@@ -67,30 +76,28 @@ def test_repayments_pay_the_oldest_loan_first_and_only_loans_taken_by_then() -> 
         Repayment("R2", START + 2 * HOUR, Decimal(9)),
     ]
 
-    placed = replay.place(loans, repayments)
+    parts, left_over = place(loans, repayments)
 
-    assert [(part.repayment, part.principal) for part in placed.parts["A"]] == [
+    assert [(part.repayment, part.principal) for part in parts["A"]] == [
         ("R1", Decimal(4)),
         ("R2", Decimal(6)),
     ]
-    assert [part.principal for part in placed.parts["B"]] == [Decimal(3)]
-    assert placed.left_over == 0
+    assert [part.principal for part in parts["B"]] == [Decimal(3)]
+    assert left_over == 0
 
 
 def test_a_repayment_that_finds_no_loan_is_left_over() -> None:
-    placed = replay.place([loan("10")], [Repayment("R", START - HOUR, Decimal(4))])
+    _, left_over = place([loan("10")], [Repayment("R", START - HOUR, Decimal(4))])
 
-    assert placed.left_over == Decimal(4)
+    assert left_over == Decimal(4)
 
 
 def test_a_repaid_loan_is_charged_no_more() -> None:
-    placed = replay.place([loan()], [Repayment("R", START + 3 * HOUR, Decimal(20))])
+    parts, _ = place([loan()], [Repayment("R", START + 3 * HOUR, Decimal(20))])
 
-    made = replay.charges(
-        loan(), placed.parts["A"], hours=Hours.ANNIVERSARY, until=START + 90 * HOUR
-    )
+    made = replay.charges(loan(), parts["A"], hours=Hours.ANNIVERSARY, until=START + 90 * HOUR)
 
-    assert len(made) == 4
+    assert len(list(made)) == 4
 
 
 def test_a_figure_told_late_or_early_within_the_booking_time_agrees() -> None:
@@ -130,11 +137,10 @@ def test_a_rate_that_stayed_while_the_venues_moved_is_found() -> None:
     rates = [RateFrom(START + timedelta(minutes=90), Decimal("0.001"))]
     figures = told((2 * HOUR + timedelta(minutes=30), str(Decimal("0.00045833") * 3)))
 
-    verdict = replay.compare(loan(), (), told=figures, rates=rates)
+    verdict = replay.compare(loan(), (), told=figures, rates=VenueRates(rates))
 
     assert verdict.label is Label.AGREES
-    assert verdict.fixed_rate
-    assert verdict.fits == (Hours.ANNIVERSARY,)
+    assert verdict.ways == (replay.Way(Hours.ANNIVERSARY, Basis.BORROW),)
 
 
 @dataclass
@@ -200,12 +206,12 @@ def test_the_replay_agrees_with_the_paper_exchanges_books(
     end = at + 5 * HOUR
     paper.accrue(book, ms(end), rate_at=rate_at, hours=hours.name.lower())
     own = Loan("A", START, principal, LIVE_RATE)
-    placed = replay.place([own], repayments)
+    parts, _ = place([own], repayments)
 
-    made = replay.charges(own, placed.parts["A"], hours=hours, until=end, rates=rates)
+    made = replay.charges(own, parts["A"], hours=hours, until=end, rates=VenueRates(rates))
 
     assert sum_of(made) == book.charged
-    assert replay.outstanding(own, placed.parts["A"], at=end) == book.outstanding
+    assert replay.outstanding(own, parts["A"], at=end) == book.outstanding
 
 
 @given(st.lists(st.tuples(AMOUNTS, st.integers(0, 500), st.booleans()), max_size=30))
@@ -220,10 +226,10 @@ def test_no_principal_is_lost_when_repayments_are_placed(
         else:
             repayments.append(Repayment(f"R{number}", at, amount))
 
-    placed = replay.place(loans, repayments)
+    parts, left_over = place(loans, repayments)
 
-    paid = exact.total(part.principal for parts in placed.parts.values() for part in parts)
-    assert exact.plus(paid, placed.left_over) == exact.total(one.principal for one in repayments)
+    paid = exact.total(part.principal for found in parts.values() for part in found)
+    assert exact.plus(paid, left_over) == exact.total(one.principal for one in repayments)
     for one in loans:
-        left = replay.outstanding(one, placed.parts[one.key], at=START + 10**4 * HOUR)
+        left = replay.outstanding(one, parts[one.key], at=START + 10**4 * HOUR)
         assert 0 <= left <= (one.principal or 0)

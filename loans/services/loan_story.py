@@ -4,9 +4,9 @@ was repaid of it, what the exchange said of it over time, and which instruction 
 Reads only. Replays on demand; the arithmetic is `loans.replay`'s.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from loans import exact, interest, replay
@@ -17,18 +17,15 @@ from loans.models import (
     Instruction,
     Kind,
     Observation,
-    RateChange,
     RepayRecord,
     Terms,
 )
+from loans.services.position import Slot
+from loans.services.slot_replay import is_longer, loan_of, open_slot
 
 # A slot with more rows than this is not replayed while somebody waits for a page.
 MOST_REPLAYED = 20_000
-# A new rate is first seen this long after it began, at most, while the pairs are read each minute.
-SEEN_LATE = timedelta(minutes=2)
 TOO_MANY = "Too many loans share this balance to place the repayments while a page waits."
-UNKNOWN_BESIDE = "Another loan here has no known principal: repayments may have paid that one."
-LOAN_MISSING = "More was repaid here than the records show as borrowed: a loan is missing."
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +45,29 @@ class Story:
     now: datetime
     instruction: Instruction | None
     terms: Terms | None
-    parts: tuple[replay.Part, ...]
     repayments: dict[str, RepayRecord]
     said: tuple[Said, ...]
     verdict: replay.Verdict
-    hours: replay.Hours
-    charges: tuple[replay.Charge, ...]
+    parts: tuple[replay.Part, ...] = ()
+    rates: replay.VenueRates = replay.NO_RATES
+    spans: tuple[replay.Span, ...] = ()
     is_placed: bool = True
+
+    @property
+    def hours(self) -> replay.Hours:
+        """By which reading the charges are counted."""
+        return self.verdict.way().hours
+
+    @property
+    def charges(self) -> replay.Charges:
+        """Every charge up to now, made as it is asked for."""
+        return replay.Charges(self.spans)
+
+    def charged_by(self, at: datetime) -> tuple[int, Decimal]:
+        """How many hours were charged up to an instant, and what they cost."""
+        counts = [(span, span.count_by(at)) for span in self.spans]
+        cost = exact.total(exact.times(span.amount, Decimal(count)) for span, count in counts)
+        return sum(count for _, count in counts), cost
 
     @property
     def left(self) -> Decimal | None:
@@ -74,7 +87,7 @@ class Story:
         """What all started hours cost by the replay; None where it cannot be told."""
         if self.record.principal is None or not self.is_placed:
             return None
-        return exact.total(charge.amount for charge in self.charges)
+        return exact.total(span.total for span in self.spans)
 
     @property
     def next_charge_at(self) -> datetime | None:
@@ -99,71 +112,61 @@ class Story:
 
 
 def tell(record: BorrowRecord, *, now: datetime) -> Story:
-    """Gather the story of a loan. A fixed number of queries."""
-    loan = _loan(record)
-    slot = {"account_id": record.account_id, "symbol": record.symbol, "currency": record.currency}
-    terms = _terms(record)
+    """Gather the story of a loan. As many queries as its slot has thousands of rows, and a few."""
     said = tuple(_said(record))
     told = [replay.Told(one.at, one.interest) for one in said if one.interest is not None]
-    lent = list(BorrowRecord.objects.filter(**slot)[: MOST_REPLAYED + 1])
-    repaid = list(RepayRecord.objects.filter(**slot)[: MOST_REPLAYED + 1])
-    placed, doubt = _placed(lent, repaid)
-    rates = _rates(terms, now)
-    parts = placed.parts[loan.key] if placed else ()
-    doubt = doubt or _rate_doubt(loan, rates, now)
-    verdict = (
-        replay.compare(loan, parts, told=told, rates=rates, doubt=doubt)
-        if placed
-        else replay.Verdict(replay.Label.CANNOT_TELL, doubt)
-    )
-    hours = verdict.fits[0] if verdict.fits else replay.Hours.ANNIVERSARY
-    used = () if verdict.fixed_rate else rates
+    slot = Slot(record.account_id, record.symbol, record.currency)
+    books, paid = None, None
+    if not is_longer(slot, MOST_REPLAYED):
+        books = open_slot(slot, venue=record.account.venue, now=now)
+        paid = books.one(record)
+    found = {
+        "verdict": replay.Verdict(replay.Label.CANNOT_TELL, TOO_MANY),
+        "is_placed": False,
+    }
+    if books and paid:
+        verdict = books.verdict(paid, told)
+        found = {
+            "parts": paid.parts,
+            "rates": books.rates,
+            "verdict": verdict,
+            "spans": tuple(books.spans(paid, verdict)),
+        }
     return Story(
         record=record,
         now=now,
         instruction=Instruction.objects.filter(borrow_record=record).first(),
-        terms=terms,
-        parts=parts,
-        repayments={one.record_id: one for one in repaid},
+        terms=_terms(record),
+        repayments=_repayments(record, paid.parts if paid else ()),
         said=said,
-        verdict=verdict,
-        hours=hours,
-        charges=tuple(replay.charges(loan, parts, hours=hours, until=now, rates=used)),
-        is_placed=placed is not None,
+        **found,
     )
 
 
 def ledger(story: Story) -> Iterator[tuple[replay.Hours, int, replay.Charge, Decimal]]:
-    """Every charge with its number and the sum so far, under each reading that is still open."""
-    loan = _loan(story.record)
-    rates = () if story.verdict.fixed_rate else _rates(story.terms, story.now)
-    for hours in story.verdict.fits or tuple(replay.Hours):
+    """Every charge with its number and the sum so far, under each reading that is still open.
+
+    Nothing where the repayments could not be placed: charges without them would be wrong.
+    """
+    if not story.is_placed:
+        return
+    loan = loan_of(story.record)
+    for way in story.verdict.ways or [replay.Way(hours) for hours in replay.Hours]:
+        rates, late = way.basis.choose(story.rates)
         so_far = exact.ZERO
-        made = replay.charges(loan, story.parts, hours=hours, until=story.now, rates=rates)
+        made = replay.charges(
+            loan, story.parts, hours=way.hours, until=story.now, rates=rates, late=late
+        )
         for number, charge in enumerate(made, start=1):
             so_far = exact.plus(so_far, charge.amount)
-            yield hours, number, charge, so_far
+            yield way.hours, number, charge, so_far
 
 
-def _loan(record: BorrowRecord) -> replay.Loan:
-    return replay.Loan(record.record_id, record.at, record.principal, record.daily_rate)
-
-
-def _placed(
-    lent: Sequence[BorrowRecord], repaid: Sequence[RepayRecord]
-) -> tuple[replay.Placed | None, str]:
-    """Where the slot's repayments went, and why that may be wrong."""
-    if max(len(lent), len(repaid)) > MOST_REPLAYED:
-        return None, TOO_MANY
-    placed = replay.place(
-        map(_loan, lent),
-        [replay.Repayment(one.record_id, one.at, one.principal) for one in repaid],
-    )
-    if any(record.principal is None for record in lent):
-        return placed, UNKNOWN_BESIDE
-    if placed.left_over > 0:
-        return placed, LOAN_MISSING
-    return placed, ""
+def _repayments(record: BorrowRecord, parts: Iterable[replay.Part]) -> dict[str, RepayRecord]:
+    """The records of the repayments that paid the loan."""
+    ids = [part.repayment for part in parts]
+    paid_by = RepayRecord.objects.filter(account_id=record.account_id, record_id__in=ids)
+    return {one.record_id: one for one in paid_by}
 
 
 def _terms(record: BorrowRecord) -> Terms | None:
@@ -176,29 +179,6 @@ def _terms(record: BorrowRecord) -> Terms | None:
         .select_related("market")
         .first()
     )
-
-
-def _rates(terms: Terms | None, now: datetime) -> list[replay.RateFrom]:
-    """Every rate the venue was seen to ask on this side, oldest first."""
-    if terms is None:
-        return []
-    rows = RateChange.objects.filter(market=terms.market, side=terms.side, at__lte=now)
-    return [
-        replay.RateFrom(*row) for row in rows.order_by("at", "id").values_list("at", "daily_rate")
-    ]
-
-
-def _rate_doubt(loan: replay.Loan, rates: Sequence[replay.RateFrom], now: datetime) -> str:
-    """Why the rates of the loan's hours are not known for sure; empty where they are."""
-    if not rates or rates[0].at > loan.at:
-        return "The rates of a part of its time were not seen."
-    for rate in rates:
-        if rate.at <= loan.at:
-            continue
-        for hours in replay.Hours:
-            if replay.next_charge(loan.at, hours=hours, after=rate.at - SEEN_LATE) <= rate.at:
-                return "The rate changed within two minutes of a charge."
-    return ""
 
 
 def _said(record: BorrowRecord) -> Iterator[Said]:
