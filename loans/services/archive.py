@@ -29,6 +29,7 @@ MEDIA_TYPE = "application/zip"
 PAIRS_AT_A_TIME = 10
 WINDOWS_AT_A_TIME = 20
 MOST_TRIES = 3
+MOST_TURNED_AWAY = 30
 ROWS_A_NOTE = 500
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=15), timedelta(minutes=10)
 # How long an exchange that does not answer is asked again, and one that refuses the key.
@@ -78,6 +79,20 @@ def load(
         hold.release(until=hold.clock() + pause)
     else:
         _go_on_to_writing(hold)
+
+
+def let_others_read(hold: Hold, *, pause: timedelta) -> bool:
+    """Let go while another worker reads this account; False once it has waited long enough.
+
+    Reading twice does no harm: the turn only spares calls, and without a cache nobody has one.
+    """
+    turned_away = hold.job.memory.get("turned_away", 0) + 1
+    hold.job.memory["turned_away"] = 0 if turned_away > MOST_TURNED_AWAY else turned_away
+    if turned_away > MOST_TURNED_AWAY:
+        return False
+    hold.job.note = "Another worker reads this account just now; it goes on in a moment."
+    hold.release(until=hold.clock() + pause)
+    return True
 
 
 def give_up_loading(hold: Hold, *, why: str) -> None:

@@ -2,7 +2,7 @@
 
 A spreadsheet keeps 15 digits of a number. An amount that needs no more is a number whose every
 digit stands in the file; a longer one is text. The sheet `About` says so, and which rows these are.
-Text is always text: nothing in it can run as a formula, also after somebody has edited it.
+Text is always text, with the apostrophe of the CSV: nothing in it runs, also once it is edited.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,6 @@ from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
 from loans.models import Kind
 from loans.services import exports, history
-from loans.services.exports import RUNS_AS_FORMULA
 from loans.services.filters import HistoryFilter
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -59,7 +58,6 @@ class _Sheet:
             letter = chr(ord("A") + number)
             self._sheet.column_dimensions[letter].width = WIDTHS.get(column, USUAL_WIDTH)
         self._texts = [WriteOnlyCell(self._sheet) for _ in head]
-        self._defused = [self._quoted() for _ in head]
         self._numbers = [WriteOnlyCell(self._sheet) for _ in head]
         self.append(head, is_head=True)
 
@@ -70,16 +68,8 @@ class _Sheet:
             if text and self._is_number[place] and not is_head and keeps_every_digit(text):
                 cells.append(_number(self._numbers[place], text))
             else:
-                runs = text.startswith(RUNS_AS_FORMULA)
-                cell = self._defused[place] if runs else self._texts[place]
-                cells.append(_text(cell, text))
+                cells.append(_text(self._texts[place], text))
         self._sheet.append(cells)
-
-    def _quoted(self) -> WriteOnlyCell:
-        """A cell that stays text when somebody types into it."""
-        cell = WriteOnlyCell(self._sheet)
-        cell.quotePrefix = True
-        return cell
 
 
 def keeps_every_digit(text: str) -> bool:

@@ -116,8 +116,7 @@ def _load(hold: Hold) -> None:
     if not pairs.are_known(venue=account.venue):
         refresh_venue(account.venue)
     with turn(f"account:{account.pk}", seconds=TURN_SECONDS) as is_ours:
-        if not is_ours:
-            hold.release(until=hold.clock() + PAUSE)
+        if not is_ours and archive.let_others_read(hold, pause=PAUSE):
             return
         end_ns = time.monotonic_ns() + SLICE_SECONDS * 10**9
         try:
