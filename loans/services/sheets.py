@@ -59,6 +59,7 @@ class _Sheet:
             self._sheet.column_dimensions[letter].width = WIDTHS.get(column, USUAL_WIDTH)
         self._texts = [WriteOnlyCell(self._sheet) for _ in head]
         self._numbers = [WriteOnlyCell(self._sheet) for _ in head]
+        self._places = [0 for _ in head]
         self.append(head, is_head=True)
 
     def append(self, line: list[str], *, is_head: bool = False) -> None:
@@ -66,10 +67,19 @@ class _Sheet:
         cells = []
         for place, text in enumerate(line):
             if text and self._is_number[place] and not is_head and keeps_every_digit(text):
-                cells.append(_number(self._numbers[place], text))
+                cells.append(self._number(place, text))
             else:
                 cells.append(_text(self._texts[place], text))
         self._sheet.append(cells)
+
+    def _number(self, place: int, text: str) -> WriteOnlyCell:
+        """The digits as they are: the library would print them anew, by way of a double."""
+        cell, places = self._numbers[place], len(text.partition(".")[2])
+        if places != self._places[place]:
+            cell.number_format = f"0.{'0' * places}" if places else "0"
+            self._places[place] = places
+        cell._value, cell.data_type = text, "n"
+        return cell
 
 
 def keeps_every_digit(text: str) -> bool:
@@ -111,12 +121,4 @@ def _write_about(book: Workbook, kind: str, chosen: HistoryFilter, now: datetime
 def _text(cell: WriteOnlyCell, text: str) -> WriteOnlyCell:
     """Control characters have no place in the format; a mark stands for each."""
     cell._value, cell.data_type = ILLEGAL_CHARACTERS_RE.sub("\ufffd", text), "s"
-    return cell
-
-
-def _number(cell: WriteOnlyCell, text: str) -> WriteOnlyCell:
-    """The digits as they are: the library would print them anew, by way of a double."""
-    places = len(text.partition(".")[2])
-    cell.number_format = f"0.{'0' * places}" if places else "0"
-    cell._value, cell.data_type = text, "n"
     return cell

@@ -243,7 +243,11 @@ class Nowhere(io.RawIOBase):
 
 
 @pytest.mark.parametrize("slug", ["csv", "xlsx", "json", "bittytax-charged"])
-def test_memory_does_not_grow_with_the_rows(desk: Account, slug: str) -> None:
+def test_memory_does_not_grow_with_the_rows(
+    desk: Account, slug: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "CHUNK", 200)
+
     def fill(first: int, last: int) -> None:
         BorrowRecord.objects.bulk_create(
             borrow_row(account=desk, record_id=f"L{n}", at=NOW - timedelta(seconds=n))
@@ -256,10 +260,10 @@ def test_memory_does_not_grow_with_the_rows(desk: Account, slug: str) -> None:
             file_forms.write(FORMS[slug], Kind.BORROW, wanted, Nowhere(), now=NOW)  # type: ignore[arg-type]
         )
 
-    fill(0, 2_200)
+    fill(0, 1_000)
     peak()  # what is loaded once
     small = peak()
-    fill(2_200, 8_800)
+    fill(1_000, 4_000)
     large = peak()
 
     assert large < small * 1.3
