@@ -27,13 +27,14 @@ from loans.services.records import NOT_SERVED
 
 MEDIA_TYPE = "application/zip"
 PAIRS_AT_A_TIME = 10
-WINDOWS_AT_A_TIME = 20
+WINDOWS_AT_A_TIME = 10
 MOST_TRIES = 3
 MOST_TURNED_AWAY = 30
 ROWS_A_NOTE = 500
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=15), timedelta(minutes=10)
 # How long an exchange that does not answer is asked again, and one that refuses the key.
 PATIENCE, PATIENCE_REFUSED = timedelta(hours=6), timedelta(minutes=10)
+BEING_READ = "The lists of every pair are being read."
 NO_PAIRS = "The pairs of this exchange are not known yet."
 LOADING, WRITING = "loading", "writing"
 
@@ -86,11 +87,12 @@ def let_others_read(hold: Hold, *, pause: timedelta) -> bool:
 
     Reading twice does no harm: the turn only spares calls, and without a cache nobody has one.
     """
+    _begin(hold)
     turned_away = hold.job.memory.get("turned_away", 0) + 1
     hold.job.memory["turned_away"] = 0 if turned_away > MOST_TURNED_AWAY else turned_away
     if turned_away > MOST_TURNED_AWAY:
         return False
-    hold.job.note = "Another worker reads this account just now; it goes on in a moment."
+    hold.job.note = BEING_READ
     hold.release(until=hold.clock() + pause)
     return True
 
@@ -157,7 +159,8 @@ def _begin(hold: Hold) -> None:
 def _go_on_to_writing(hold: Hold) -> None:
     now = hold.clock()
     hold.job.memory |= {"phase": WRITING, "phase_began_at": _text(now)}
-    hold.job.done, hold.job.note = 0, "The files are being written."
+    hold.job.done, hold.job.total, hold.job.unit = 0, 0, "rows"
+    hold.job.note = "The files are being written."
     hold.release(until=now)
 
 
@@ -204,7 +207,7 @@ def _learn(hold: Hold, batch: Iterable[Coverage], failed: dict[str, ReadError]) 
     oldest = [row.complete_from for row in batch if row.complete_from]
     reach = f" Reading back: {min(oldest):%d %B %Y}." if oldest else ""
     hold.job.done = hold.job.total - _missing(hold.job).count()
-    hold.job.note = f"The lists of every pair are being read.{reach}"
+    hold.job.note = f"{BEING_READ}{reach}"
     hold.remember()
 
 

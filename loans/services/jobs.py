@@ -18,7 +18,7 @@ from loans.models import Account, Job
 from loans.services.audit import By
 
 # A hold is renewed with every bit of progress; a worker that was killed holds it no longer.
-LEASE = timedelta(seconds=120)
+LEASE = timedelta(seconds=180)
 KEPT = timedelta(days=7)
 # Rows of files that are gone are shown for so long.
 REMEMBERED = timedelta(days=30)
@@ -115,9 +115,9 @@ class Hold:
         self._write(memory=self.job.memory, lease_until=self.clock() + LEASE, note=self.job.note)
 
     def release(self, *, until: datetime) -> None:
-        """Let go; whoever comes after `until` goes on."""
+        """Let go; whoever comes after `until` goes on. It got somewhere, so no loss counts."""
         job = self.job
-        self._write(is_held=False, lease_until=until, memory=job.memory, note=job.note)
+        self._write(is_held=False, losses=0, lease_until=until, memory=job.memory, note=job.note)
 
     def finish(self, file: File) -> None:
         """The file lies where it belongs."""

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import BinaryIO
 
 from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
+from openpyxl.cell import Cell, WriteOnlyCell
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
 from loans.models import Kind
@@ -69,10 +69,10 @@ class _Sheet:
             if text and self._is_number[place] and not is_head and keeps_every_digit(text):
                 cells.append(self._number(place, text))
             else:
-                cells.append(_text(self._texts[place], text))
+                cells.append(_text(text, self._texts[place]))
         self._sheet.append(cells)
 
-    def _number(self, place: int, text: str) -> WriteOnlyCell:
+    def _number(self, place: int, text: str) -> Cell:
         """The digits as they are: the library would print them anew, by way of a double."""
         cell, places = self._numbers[place], len(text.partition(".")[2])
         if places != self._places[place]:
@@ -115,10 +115,17 @@ def _write_about(book: Workbook, kind: str, chosen: HistoryFilter, now: datetime
         ("Numbers", RULE),
     )
     for fact in facts:
-        sheet.append([_text(WriteOnlyCell(sheet), text) for text in fact])
+        sheet.append([_text(text, WriteOnlyCell(sheet)) for text in fact])
 
 
-def _text(cell: WriteOnlyCell, text: str) -> WriteOnlyCell:
-    """Control characters have no place in the format; a mark stands for each."""
-    cell._value, cell.data_type = ILLEGAL_CHARACTERS_RE.sub("\ufffd", text), "s"
+def _text(text: str, cell: Cell) -> str | Cell:
+    """Control characters have no place in the format; a mark stands for each.
+
+    The library takes a plain string as it is, unless it looks like a formula or like an error:
+    then a cell says that it is text.
+    """
+    clean = ILLEGAL_CHARACTERS_RE.sub("\ufffd", text)
+    if not clean.startswith(("=", "#")):
+        return clean
+    cell._value, cell.data_type = clean, "s"
     return cell

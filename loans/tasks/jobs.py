@@ -52,6 +52,9 @@ def run_job(job_id: str) -> None:
     except Gone:
         logger.info("job %s is not ours any more", job_id)
         _clear_if_over(job_id)
+        return
+    if hold.job.is_open and hold.job.lease_until <= timezone.now():
+        ring(run_job, job_id)  # it goes on at once
 
 
 @shared_task(name="loans.tasks.job_tick", expires=5)

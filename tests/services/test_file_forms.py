@@ -22,7 +22,16 @@ from tests.factories import NOW, borrow_row, make_account, make_borrow, make_rep
 
 pytestmark = pytest.mark.django_db
 BERLIN = ZoneInfo("Europe/Berlin")
-PAYLOADS = ('=HYPERLINK("http://x","y")', "@SUM(A1)", "\tx", "-2+3", "+1", 'say "a"\r\nb', "a\x07b")
+PAYLOADS = (
+    '=HYPERLINK("http://x","y")',
+    "@SUM(A1)",
+    "\tx",
+    "-2+3",
+    "+1",
+    'say "a"\r\nb',
+    "a\x07b",
+    "#REF!",
+)
 LONG = "99999999999999999999.12345678"
 
 

@@ -237,7 +237,6 @@ def test_a_worker_killed_between_pages_loses_nothing(
     found = Unpacked(go_on(job, holds=9))
 
     assert before > 0
-    assert job.losses == 1
     assert "<h2>Complete</h2>" in found.text("index.html")
 
 
