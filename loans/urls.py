@@ -7,6 +7,7 @@ from loans.views import (
     alerts,
     audit,
     borrow_repay,
+    files,
     health,
     history,
     instructions,
@@ -93,8 +94,17 @@ history_urls = [
     path("history/repays/", history.records, _REPAYS, name="history_repays"),
     path("history/statement/", statements.statement, name="history_statement"),
     path("history/statement.csv", statements.statement_csv, name="history_statement_csv"),
-    path("history/borrows.csv", history.records_csv, _BORROWS, name="history_borrows_csv"),
-    path("history/repays.csv", history.records_csv, _REPAYS, name="history_repays_csv"),
+    path("history/borrows.<slug:slug>", files.save, _BORROWS, name="history_borrows_file"),
+    path("history/repays.<slug:slug>", files.save, _REPAYS, name="history_repays_file"),
+]
+
+# Files: what a worker makes for a person, while it is made and until it is deleted
+files_urls = [
+    path("files/", files.index, name="files"),
+    path("files/new/", files.ask, name="file_ask"),
+    path("files/archive/", files.archive, name="file_archive"),
+    path("files/<uuid:pk>/", files.fetch, name="file"),
+    path("files/<uuid:pk>/cancel/", files.cancel, name="file_cancel"),
 ]
 
 urlpatterns: list[URLPattern] = [
@@ -102,6 +112,7 @@ urlpatterns: list[URLPattern] = [
     *rates_urls,
     *loans_urls,
     *history_urls,
+    *files_urls,
     *keys_urls,
     *house_urls,
     *trade_urls,

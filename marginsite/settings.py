@@ -297,6 +297,8 @@ CELERY_BEAT_SCHEDULE = {
     "beat": {"task": "loans.tasks.beat_tick", "schedule": 30, "options": {"expires": 20}},
     "sync": {"task": "loans.tasks.sync_tick", "schedule": 60, "options": {"expires": 50}},
     "daily": {"task": "loans.tasks.daily_tick", "schedule": 86_400, "options": {"expires": 3600}},
+    "jobs": {"task": "loans.tasks.job_tick", "schedule": 5, "options": {"expires": 5}},
+    "files": {"task": "loans.tasks.expire_files", "schedule": 3600, "options": {"expires": 3600}},
 }
 
 # --- Logs --------------------------------------------------------------------------------------

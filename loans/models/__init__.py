@@ -14,6 +14,7 @@ from loans.models.instructions import (
     InstructionEvent,
     State,
 )
+from loans.models.jobs import Job
 from loans.models.limits import CallCount
 from loans.models.markets import (
     AccountTerms,
@@ -56,6 +57,7 @@ __all__ = [
     "Heartbeat",
     "Instruction",
     "InstructionEvent",
+    "Job",
     "KeyLight",
     "Kind",
     "MarginAccount",

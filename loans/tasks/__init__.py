@@ -4,6 +4,7 @@ The tables are the queue and a message is only a bell: each tick finds what a lo
 Celery finds the tasks by importing this package.
 """
 
+from loans.tasks.jobs import expire_files, job_tick, run_job
 from loans.tasks.keys import check_key, connect_paper_key, key_tick
 from loans.tasks.money import look_for_instruction, money_tick, send_instruction
 from loans.tasks.probes import probe_account, probe_expiry
@@ -21,6 +22,8 @@ __all__ = [
     "check_key",
     "connect_paper_key",
     "daily_tick",
+    "expire_files",
+    "job_tick",
     "key_tick",
     "look_for_instruction",
     "money_tick",
@@ -29,6 +32,7 @@ __all__ = [
     "refresh_account",
     "refresh_pair",
     "refresh_venue",
+    "run_job",
     "send_instruction",
     "sync_tick",
 ]

@@ -38,6 +38,7 @@ PLACES = (
     Place(name="loans:repay", label="Repay", symbol="arrow-up-tray", keys="r", on_phone=True),
     Place(name="loans:loans", label="Loans", symbol="scale", keys="g l", on_phone=True),
     Place(name="loans:history", label="History", symbol="clock", keys="g h"),
+    Place(name="loans:files", label="Files", symbol="archive-box", keys="g f"),
     Place(name="loans:instructions", label="Instructions", symbol="queue-list", keys="g i"),
     Place(name="loans:keys", label="Keys", symbol="key", keys="g k", section="house"),
     Place(name="loans:alerts", label="Alerts", symbol="bell", keys="g a", section="house"),

@@ -4,25 +4,21 @@ Thin: reads the query, asks the services, formats, renders. Never asks an exchan
 """
 
 import re
-from collections.abc import Mapping
 from functools import cache
 
-from django.http import HttpResponse, StreamingHttpResponse
-from django.urls import reverse
+from django.http import HttpResponse
 from django.utils import timezone
-from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_safe
 
 from loans.htmx import HtmxHttpRequest, render_page
 from loans.models import Kind
-from loans.services import certificates, exports, history
+from loans.services import certificates, history
 from loans.services.filters import HistoryFilter
 from loans.views import history_rows
 from loans.views.who import accounts_of
 
 FIELDS = ("q", "account", "symbol", "currency", "from", "to")
 DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-NAMES = {Kind.BORROW: "borrows", Kind.REPAY: "repays"}
 
 
 @require_safe
@@ -63,24 +59,8 @@ def records(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
             chosen.chosen, kinds=[kind], symbols=chosen.symbols or None
         ),
         **_form(chosen),
-        "csv_url": reverse(f"loans:history_{NAMES[kind]}_csv"),
     }
     return render_page(request, "loans/history_list.html", context, partials=("history-table",))
-
-
-@require_safe
-def records_csv(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
-    """The same rows as a file, streamed."""
-    chosen = _chosen(request)
-    if chosen.errors:
-        return HttpResponse(_refusal(chosen.errors), status=400, content_type="text/plain")
-    response = StreamingHttpResponse(
-        exports.csv_pieces(kind, chosen), content_type="text/csv; charset=utf-8"
-    )
-    name = exports.file_name(kind, chosen, ending="csv")
-    response.headers["Content-Disposition"] = content_disposition_header(True, name)
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
 
 
 def _chosen(request: HtmxHttpRequest) -> HistoryFilter:
@@ -116,8 +96,3 @@ def _date_type(chosen: HistoryFilter, name: str) -> str:
     typed = chosen.typed[name]
     fits = not typed or (DATE.fullmatch(typed) and name not in chosen.errors)
     return "date" if fits else "text"
-
-
-def _refusal(errors: Mapping[str, str]) -> str:
-    lines = [f"{name}: {sentence}" for name, sentence in errors.items()]
-    return "\n".join(["This file was not made, because the filter cannot be read.", *lines, ""])

@@ -59,6 +59,7 @@ def page(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
     context = {
         "now": now,
         "card": key_cards.card(account, request.user, now=now),
+        "accounts": [account],
         "venue_band": _band(account),
         "is_probed": venues.is_probed(account),
         "label_form": LabelForm(initial={"label": account.label}),

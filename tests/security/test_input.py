@@ -22,7 +22,8 @@ PAGES = (
     ),
     *("/history/repays/", "/history/borrows.csv", "/history/repays.csv", "/keys/", "/keys/add/"),
     *("/team/", "/audit/", "/alerts/", "/status/", "/settings/", "/borrow/", "/repay/"),
-    *("/instructions/", "/accounts/login/", "/admin/login/"),
+    *("/instructions/", "/accounts/login/", "/admin/login/", "/files/", "/files/new/"),
+    *("/history/borrows.xlsx", "/history/borrows.json", "/history/repays.cointracking-paid"),
 )
 NAMES = (
     *(
@@ -67,6 +68,7 @@ NASTY = (
 POSTS = (
     *("/keys/add/", "/team/", "/settings/", "/borrow/", "/repay/", "/borrow/confirm/"),
     *("/repay/confirm/", "/keys/all/stop/", "/accounts/login/", "/accounts/reauthenticate/"),
+    *("/files/new/", "/files/archive/"),
 )
 
 

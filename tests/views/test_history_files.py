@@ -118,7 +118,7 @@ def test_a_file_is_made_in_runs(
 ) -> None:
     fill(desk, 4100)
 
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         rows = lines_of(client.get("/history/borrows.csv"))
 
     assert len({row["record_id"] for row in rows}) == 4100
