@@ -13,11 +13,11 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from loans import tasks
-from loans.models import Account, BorrowRecord, Job
+from loans.models import Account, Job, Kind
 from loans.services import file_forms
 from loans.tasks.jobs import folder
 from loans.views import job_rows
-from tests.factories import NOW, borrow_row, make_account, make_borrow, make_share
+from tests.factories import NOW, borrow_row, keep, make_account, make_borrow, make_share
 
 pytestmark = pytest.mark.django_db
 
@@ -278,7 +278,7 @@ def test_counting_comes_before_streaming(
 ) -> None:
     """A spreadsheet has a lower bound, because it is built whole before its first byte."""
     rows: list[Any] = [borrow_row(account=desk, record_id=f"M{n}", at=NOW) for n in range(4)]
-    BorrowRecord.objects.bulk_create(rows)
+    keep(Kind.BORROW, rows)
     monkeypatch.setattr(file_forms, "AT_ONCE", 6)
     monkeypatch.setattr(file_forms, "AT_ONCE_SHEET", 3)
 
