@@ -79,9 +79,12 @@ def _line_of(entry: Entry) -> str:
 
 
 def _write_durably(path: Path, text: str) -> None:
+    content = text.encode()
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        os.write(descriptor, text.encode())
+        # A disk that is nearly full takes a part, and reports no error.
+        if os.write(descriptor, content) != len(content):
+            raise OSError(f"{path.name} was written only in part")
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
