@@ -16,7 +16,7 @@ from openpyxl import load_workbook
 from openpyxl.worksheet.worksheet import Worksheet
 
 from loans.models import Account, BorrowRecord, Kind
-from loans.services import file_forms, history, sheets
+from loans.services import csv_lines, file_forms, history, sheets
 from loans.services.file_forms import FORMS
 from tests.factories import NOW, borrow_row, make_account, make_borrow, make_repay
 
@@ -256,6 +256,7 @@ def test_memory_does_not_grow_with_the_rows(
     desk: Account, slug: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(history, "CHUNK", 200)
+    monkeypatch.setattr(csv_lines, "ROWS_A_RUN", 200)
 
     def fill(first: int, last: int) -> None:
         BorrowRecord.objects.bulk_create(
