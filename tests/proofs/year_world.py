@@ -29,7 +29,7 @@ from loans.paper.refusals import Refusal
 from loans.paper.server import PaperExchange
 from loans.services import figures, pairs, record_store, streams
 
-START = datetime(2025, 11, 3, 5, 17, 23, 456000, tzinfo=UTC)
+START = datetime(2025, 11, 24, 5, 17, 23, 456000, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 VISIBILITY = 120 * SECOND
 HOUR_MS = 3_600_000
