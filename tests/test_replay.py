@@ -233,3 +233,95 @@ def test_no_principal_is_lost_when_repayments_are_placed(
     for one in loans:
         left = replay.outstanding(one, parts[one.key], at=START + 10**4 * HOUR)
         assert 0 <= left <= (one.principal or 0)
+
+
+@pytest.mark.parametrize("hours", list(Hours))
+@pytest.mark.parametrize("lag", [timedelta(), replay.BOOKING_LAG - timedelta(seconds=1)])
+def test_a_charge_may_be_booked_some_minutes_late(hours: Hours, lag: timedelta) -> None:
+    """Until then the figure is that of the hour before; afterwards it is behind."""
+    due = replay.next_charge(START, hours=hours, after=START + HOUR)
+    before = sum_of(replay.charges(loan(), (), hours=hours, until=due - timedelta(seconds=1)))
+
+    in_time = replay.compare(loan(), (), told=[Told(due + lag, before)])
+    late = replay.compare(loan(), (), told=[Told(due + replay.BOOKING_LAG, before)])
+
+    assert hours in in_time.fits
+    assert hours not in late.fits
+
+
+def test_a_clock_of_ours_that_is_behind_is_no_difference() -> None:
+    figures = told((HOUR - timedelta(seconds=8), str(Decimal("0.00045833") * 2)))
+
+    assert Hours.ANNIVERSARY in replay.compare(loan(), (), told=figures).fits
+
+
+def test_a_hundred_millionth_off_agrees_and_two_differ() -> None:
+    def label(interest: str) -> Label:
+        return replay.compare(loan(), (), told=told((timedelta(minutes=9), interest))).label
+
+    assert label("0.00045834") is label("0.00045832") is Label.AGREES
+    assert label("0.00045835") is label("0.00045831") is Label.DIFFERS
+
+
+def test_the_way_that_meets_every_digit_comes_before_one_that_is_off_by_the_least() -> None:
+    """At one hundred-millionth an hour both readings agree, and only one is exact."""
+    small = loan("0.0005")  # 0.00000001 an hour
+
+    verdict = replay.compare(small, (), told=told((timedelta(minutes=40), "0.00000002")))
+
+    assert verdict.fits == (Hours.CLOCK, Hours.ANNIVERSARY)
+    assert verdict.way().hours is Hours.CLOCK
+    assert verdict.way(Hours.ANNIVERSARY).hours is Hours.ANNIVERSARY
+
+
+@pytest.mark.parametrize(
+    ("seen_after", "basis"),
+    [(timedelta(seconds=40), Basis.EARLIER), (timedelta(minutes=10), Basis.SEEN)],
+)
+def test_a_rate_may_have_begun_before_it_was_seen(seen_after: timedelta, basis: Basis) -> None:
+    rates = VenueRates([RateFrom(START + HOUR + seen_after, Decimal("0.0011"))])
+    second = Decimal("0.00091666") if basis is Basis.EARLIER else Decimal("0.00045833")
+    figures = told((HOUR + timedelta(minutes=9), str(Decimal("0.00045833") + second)))
+
+    verdict = replay.compare(loan(), (), told=figures, rates=rates)
+
+    assert replay.Way(Hours.ANNIVERSARY, basis) in verdict.ways
+
+
+def test_a_repayment_pays_interest_first_and_then_the_oldest_loan() -> None:
+    """As the exchange splits it, so it is placed: only its principal takes loans down."""
+    books = [
+        paper.Loan(
+            *(number, 1, "BTC_USDT", "USDT", "", f"{number}"),
+            *(Decimal(10), Decimal(10), Decimal(2), Decimal(0), LIVE_RATE),
+            *(ms(START) + number, ms(START) + number, None, ms(START)),
+        )
+        for number in range(2)
+    ]
+    split = paper.split(Decimal(17), books)
+    principal = exact.total(part.principal for part in split)
+
+    parts, _ = place(
+        [loan("10", key=str(n), at=START + timedelta(milliseconds=n)) for n in range(2)],
+        [Repayment("R", START + HOUR, principal)],
+    )
+
+    assert exact.total(part.interest for part in split) == 4
+    assert [exact.total(part.principal for part in parts[str(n)]) for n in range(2)] == [
+        part.principal for part in split
+    ]
+
+
+def test_single_charges_are_found_in_their_spans() -> None:
+    rates = VenueRates([RateFrom(START + 3 * HOUR, Decimal("0.001"))])
+    asked = {"hours": Hours.CLOCK, "until": START + 9 * HOUR, "rates": rates}
+    defined = list(replay.charges(loan(), (), **asked))
+
+    found = replay.Charges(replay.spans(loan(), (), **asked))
+
+    assert list(found) == defined
+    assert len(found) == len(defined)
+    assert [found[n] for n in range(-len(defined), len(defined))] == [*defined, *defined]
+    assert found[: -4 - 1 : -1] == defined[: -4 - 1 : -1]
+    with pytest.raises(IndexError):
+        found[len(defined)]

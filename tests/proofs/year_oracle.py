@@ -49,6 +49,17 @@ class View:
         )
         return {cost.record_id: cost for cost in found}
 
+    @cached_property
+    def debts(self) -> dict[tuple[str, str], tuple[Decimal, Decimal]]:
+        """Principal and interest owed by pair and currency, as the exchange has it."""
+        found: dict = defaultdict(lambda: (exact.ZERO, exact.ZERO))
+        for row in self.loans:
+            slot = (row["symbol"], row["currency"])
+            principal, interest = found[slot]
+            due = Decimal(row["charged"]) - Decimal(row["paid"])
+            found[slot] = (principal + Decimal(row["outstanding"]), interest + due)
+        return found
+
     @property
     def digest(self) -> str:
         """All that the file of costs says, in short: the same instant gives the same again."""
@@ -102,23 +113,17 @@ def interest_told(seen: View) -> Iterator[str]:
 
 def owed(seen: View) -> Iterator[str]:
     """Principal and interest of every slot are what the exchange has in its books."""
-    principal: dict = defaultdict(lambda: exact.ZERO)
-    interest: dict = defaultdict(lambda: exact.ZERO)
-    for row in seen.loans:
-        slot = (row["symbol"], row["currency"])
-        principal[slot] += Decimal(row["outstanding"])
-        interest[slot] += Decimal(row["charged"]) - Decimal(row["paid"])
     found = {(one.symbol, one.currency): one for one in positions([seen.account], now=seen.now)}
-    for slot, out in principal.items():
+    for slot, true in seen.debts.items():
         one = found.get(slot)
         if one is None:
-            if out or interest[slot]:
-                yield f"{slot} is not among the positions; it owes {out} and {interest[slot]}"
+            if any(true):
+                yield f"{slot} is not among the positions; it owes {true}"
             continue
-        if (one.recorded.principal, one.recorded.interest) != (out, interest[slot]):
+        if (one.recorded.principal, one.recorded.interest) != true:
             yield (
                 f"{slot} owes {one.recorded.principal} and {one.recorded.interest} by the records,"
-                f" true {out} and {interest[slot]}"
+                f" true {true}"
             )
         if one.principal_drift or one.interest_drift or one.incomplete_because:
             yield f"{slot} drifts: {one.incomplete_because or one.interest_drift}"

@@ -19,7 +19,7 @@ from django.contrib.auth.models import User
 from loans import venues
 from loans.bitmart.client import Client
 from loans.bitmart.secret import Credentials
-from loans.models import Account, Kind
+from loans.models import Account, Coverage, Kind
 from loans.paper import catalogue
 from loans.paper.accounts import Terms
 from loans.paper.interest import Loan
@@ -29,7 +29,7 @@ from loans.paper.refusals import Refusal
 from loans.paper.server import PaperExchange
 from loans.services import figures, pairs, record_store, streams
 
-START = datetime(2025, 11, 3, 5, 17, 23, 456000, tzinfo=UTC)
+START = datetime(2025, 11, 24, 5, 17, 23, 456000, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 VISIBILITY = 120 * SECOND
 HOUR_MS = 3_600_000
@@ -210,15 +210,16 @@ class World:
         self.calls += 1
 
     def read_busy(self) -> None:
-        """The minute's records, of the pairs in use."""
-        due = streams.due_often(account=self.account, now=self.now)
-        self._walk(due)
+        """The minute's figures, and the records of the pairs in use."""
+        figures.refresh_figures(client=self.client, account=self.account, now=self.now)
+        self._walk(streams.due_often(account=self.account, now=self.now))
 
     def read_all(self) -> None:
-        """Every stream there is, every loan's interest anew, and what is owed by the figures."""
+        """Every stream there is, due or not, every loan's interest anew, and the figures."""
         streams.foresee(account=self.account)
-        self._walk(streams.due_often(account=self.account, now=self.now))
         self._walk(streams.due_seldom(account=self.account, now=self.now))
+        ours = Coverage.objects.filter(account=self.account, symbol__in=PAIRS)
+        self._walk(list(ours.exclude(checked_at=self.now)))
         for symbol in PAIRS:
             self.read_again(symbol, milliseconds(START))
         figures.refresh_figures(client=self.client, account=self.account, now=self.now)
