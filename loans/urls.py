@@ -16,6 +16,7 @@ from loans.views import (
     overview,
     people,
     rates,
+    statements,
     status,
     team,
 )
@@ -90,6 +91,8 @@ history_urls = [
     path("history/", history.landing, name="history"),
     path("history/borrows/", history.records, _BORROWS, name="history_borrows"),
     path("history/repays/", history.records, _REPAYS, name="history_repays"),
+    path("history/statement/", statements.statement, name="history_statement"),
+    path("history/statement.csv", statements.statement_csv, name="history_statement_csv"),
     path("history/borrows.csv", history.records_csv, _BORROWS, name="history_borrows_csv"),
     path("history/repays.csv", history.records_csv, _REPAYS, name="history_repays_csv"),
 ]

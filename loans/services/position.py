@@ -17,6 +17,7 @@ from loans.models import Account, MarginAccount, MarginSide, Market, Terms
 # ahead of the records by up to a day's charges and the hour that has just started.
 INTEREST_LAG_HOURS = 25
 MOST_OPEN_LOANS = 100
+DAYS_A_MONTH = 30
 
 
 class Slot(NamedTuple):
@@ -62,12 +63,21 @@ class OpenLoan:
     left: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class LikelyGap:
+    """Where a missing record is likely to be: among `kind` records, from and to (None: open)."""
+
+    kind: str
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
     """One slot with everything known of it; what is not known is None or empty.
 
-    `gap` says in words where a missing record is likely to be; `is_moving` that an instruction
-    moved money here so lately that the records may not list it yet.
+    `gap` is where a missing record is likely to be; `is_moving` that an instruction moved money
+    here so lately that the records may not list it yet.
     """
 
     account: Account
@@ -79,7 +89,7 @@ class Position:
     market: Market | None = None
     terms: Terms | None = None
     open_loans: tuple[OpenLoan, ...] = ()
-    gap: str = ""
+    gap: LikelyGap | None = None
     is_moving: bool = False
 
     @property
@@ -131,6 +141,14 @@ class Position:
         if self.rate_now is None:
             return None
         return interest.cost(self.principal, self.rate_now, hours=interest.HOURS_PER_DAY)
+
+    @property
+    def cost_of_month(self) -> Decimal | None:
+        """What 30 days cost at the rate of now."""
+        if self.rate_now is None:
+            return None
+        hours = DAYS_A_MONTH * interest.HOURS_PER_DAY
+        return interest.cost(self.principal, self.rate_now, hours=hours)
 
     @property
     def principal_drift(self) -> Decimal | None:

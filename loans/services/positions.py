@@ -25,7 +25,14 @@ from loans.models import (
     Terms,
 )
 from loans.services import keyset
-from loans.services.position import MOST_OPEN_LOANS, OpenLoan, Position, Recorded, Slot
+from loans.services.position import (
+    MOST_OPEN_LOANS,
+    LikelyGap,
+    OpenLoan,
+    Position,
+    Recorded,
+    Slot,
+)
 
 # How long after an instruction the records may still lack it.
 CATCHING_UP = timedelta(minutes=10)
@@ -61,7 +68,7 @@ def positions(accounts: Sequence[Account], *, now: datetime) -> list[Position]:
             market=margin.market if margin else own_terms.market if own_terms else None,
             terms=own_terms,
             open_loans=open_loans.get(slot, ()),
-            gap=gaps.get((slot.account_id, slot.symbol), ""),
+            gap=gaps.get((slot.account_id, slot.symbol)),
             is_moving=slot in moving,
         )
         if position.is_open:
@@ -181,19 +188,18 @@ def _moving(accounts: Sequence[Account], now: datetime) -> set[Slot]:
     return {Slot(*row) for row in rows.values_list("account_id", "symbol", "currency")}
 
 
-def _gaps(accounts: Sequence[Account], symbols: set[str]) -> dict[tuple[UUID, str], str]:
-    """Where a missing record is likely to be, in words, per account and pair."""
-    words: dict[tuple[UUID, str], str] = {}
+def _gaps(accounts: Sequence[Account], symbols: set[str]) -> dict[tuple[UUID, str], LikelyGap]:
+    """Where a missing record is likely to be, per account and pair: in a named gap, else in a list
+    that was not read to its end or back to its start.
+    """
+    found: dict[tuple[UUID, str], LikelyGap] = {}
     rows = Coverage.objects.filter(account__in=accounts, symbol__in=symbols)
     for row in rows.prefetch_related("gaps"):
         key, kind = (row.account_id, row.symbol), row.get_kind_display().lower()
         for gap in row.gaps.all():
-            words[key] = (
-                f"a gap in the {kind} records from {gap.starts_at:%Y-%m-%d %H:%M:%S} "
-                f"to {gap.ends_at:%Y-%m-%d %H:%M:%S} UTC"
-            )
+            found[key] = LikelyGap(kind, gap.starts_at, gap.ends_at)
         if row.complete_to is None:
-            words.setdefault(key, f"the {kind} records were not read to the end yet")
+            found.setdefault(key, LikelyGap(kind))
         elif row.complete_from is not None:
-            words.setdefault(key, f"before {row.complete_from:%Y-%m-%d %H:%M:%S} UTC")
-    return words
+            found.setdefault(key, LikelyGap(kind, ends_at=row.complete_from))
+    return found

@@ -1,6 +1,6 @@
 """Debts and loans as ready strings for their pages. Presentation only."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -12,8 +12,9 @@ from django.utils.safestring import SafeString
 
 from loans import formatting
 from loans.models import Account, MarginAccount
+from loans.services.open_replays import Labels, slot_of
 from loans.services.overview import Sum, Whole
-from loans.services.position import Position
+from loans.services.position import Position, Slot
 
 LEVELS = {"1": ("ok", "low risk"), "2": ("warn", "medium risk"), "3": ("bad", "high risk")}
 FIGURES_PERIOD = 60
@@ -22,21 +23,23 @@ RATE_PLACES = 4
 
 @dataclass(frozen=True, slots=True)
 class DebtRow:
-    """One debt as the table prints it."""
+    """One debt as the table prints it; `_recorded` figures are the records', below the others."""
 
     position: Position
     owed: SafeString
     principal: SafeString
+    principal_recorded: SafeString
     interest: SafeString
+    interest_recorded: SafeString
+    drift: SafeString
+    replay: SafeString
     cost: SafeString
+    cost_of_month: SafeString
     rate_now: SafeString
     rate_then: SafeString
     since: SafeString
     loans: str
     loan_href: str
-    says_exchange: SafeString
-    says_records: SafeString
-    difference: SafeString
     age: SafeString
     risk: SafeString
     incomplete: str
@@ -44,31 +47,38 @@ class DebtRow:
     may_trade: bool
 
 
-def debt_rows(positions: Iterable[Position], *, tradable: set, now: datetime) -> list[DebtRow]:
+def debt_rows(
+    positions: Iterable[Position],
+    labels: Mapping[Slot, Labels],
+    *,
+    tradable: set,
+    now: datetime,
+) -> list[DebtRow]:
     """The debts as strings."""
-    return [_debt(one, may_trade=one.account.pk in tradable, now=now) for one in positions]
+    return [
+        _debt(one, labels.get(slot_of(one)), may_trade=one.account.pk in tradable, now=now)
+        for one in positions
+    ]
 
 
-def _debt(one: Position, *, may_trade: bool, now: datetime) -> DebtRow:
-    currency = one.currency
-    told = one.exchange
-    source = "isolated account, by the exchange" if told else "our records"
+def _debt(one: Position, labels: Labels | None, *, may_trade: bool, now: datetime) -> DebtRow:
+    source = "isolated account, by the exchange" if one.exchange else "our records"
     return DebtRow(
         position=one,
-        owed=formatting.amount(one.owed, currency),
-        principal=formatting.amount(one.principal, currency),
-        interest=formatting.amount(one.interest, currency),
+        owed=formatting.amount(one.owed, one.currency),
+        principal=formatting.amount(one.principal),
+        principal_recorded=_recorded(one, one.recorded.principal),
+        interest=formatting.amount(one.interest),
+        interest_recorded=_recorded(one, one.recorded.interest),
+        drift=_drift(one),
+        replay=replay_chip(one, labels),
         cost=formatting.amount(one.cost_per_day),
+        cost_of_month=formatting.amount(one.cost_of_month),
         rate_now=formatting.percent(one.rate_now, places=RATE_PLACES),
         rate_then=_then(one.rates_then),
         since=_since(one, now),
-        loans=f"{len(one.open_loans)}{'+' if one.has_more_loans else ''}",
+        loans=_loans(one),
         loan_href=_loan_href(one),
-        says_exchange=_pair(told.borrow_unpaid, told.interest_unpaid)
-        if told
-        else formatting.UNKNOWN,
-        says_records=_pair(one.recorded.principal, one.recorded.interest),
-        difference=_difference(one),
         age=formatting.age(
             one.as_of, now=now, period_seconds=FIGURES_PERIOD, source=source, focusable=True
         ),
@@ -81,14 +91,38 @@ def _debt(one: Position, *, may_trade: bool, now: datetime) -> DebtRow:
     )
 
 
-def _pair(principal: Decimal, interest: Decimal) -> SafeString:
-    """Principal over interest."""
-    return format_html(
-        '{}<br><span class="caption">{} {}</span>',
-        formatting.amount(principal),
-        "+" if interest >= 0 else "−",
-        formatting.amount(abs(interest)),
-    )
+def _recorded(one: Position, figure: Decimal) -> SafeString:
+    """The records' figure below the exchange's; words where there is no other."""
+    if one.exchange is None:
+        return SafeString("by the records")
+    return formatting.amount(figure)
+
+
+def _loans(one: Position) -> str:
+    if not one.open_loans:
+        return "no loan known"
+    count = f"{len(one.open_loans)}{'+' if one.has_more_loans else ''}"
+    return f"{count} loan{'' if count == '1' else 's'}"
+
+
+def replay_chip(one: Position, labels: Labels | None) -> SafeString:
+    """What the replay says of the open loans, in a word and its colour."""
+    if labels is None:
+        if not one.open_loans:
+            return SafeString("")
+        return SafeString('<span class="chip" title="Too many loans at once">not replayed</span>')
+    if labels.differ:
+        words = f"replay: {labels.differ} of {labels.loans} differ"
+        if labels.difference is not None:
+            words = f"replay differs by {signed(labels.difference)}"
+        return format_html('<span class="chip chip-bad">{}</span>', words)
+    if labels.agree == labels.loans:
+        return SafeString('<span class="chip chip-ok">replay agrees to 1e-8</span>')
+    if labels.agree:
+        words = f"replay agrees on {labels.agree} of {labels.loans}"
+    else:
+        words = "replay cannot tell"
+    return format_html('<span class="chip">{}</span>', words)
 
 
 def _then(rates: tuple[Decimal, Decimal] | None) -> SafeString:
@@ -106,7 +140,7 @@ def _since(one: Position, now: datetime) -> SafeString:
     if one.since is None:
         return formatting.UNKNOWN
     return format_html(
-        '<time class="num" datetime="{}" title="{}">{}</time>',
+        '<time class="num" datetime="{}" title="since {}">{}</time>',
         one.since.isoformat(),
         formatting.both_zones(one.since),
         formatting.duration_words(formatting.whole_seconds(now, one.since)),
@@ -120,7 +154,7 @@ def _loan_href(one: Position) -> str:
     return f"{reverse('loans:history_borrows')}?{urlencode(query)}"
 
 
-def _difference(one: Position) -> SafeString:
+def _drift(one: Position) -> SafeString:
     """The exchange's figures less the records', in words where they do not matter."""
     if one.exchange is None:
         return SafeString('<span class="caption">no figure from the exchange</span>')
@@ -131,11 +165,13 @@ def _difference(one: Position) -> SafeString:
     ]
     if not parts:
         return SafeString('<span class="chip chip-ok">agrees</span>')
-    tone = "" if one.agrees else " flag"
+    tone, title = " flag", "The exchange's figure less the records'"
+    if one.agrees:
+        tone, title = "", f"{title}: as far apart as the age of the records explains"
     return format_html_join(
         SafeString("<br>"),
-        '<span class="num{}">{}</span> <span class="caption">{}</span>',
-        ((tone, signed(drift), name) for name, drift in parts),
+        '<span class="num{}" title="{}">{}</span> <span class="caption">{}</span>',
+        ((tone, title, signed(drift), name) for name, drift in parts),
     )
 
 
@@ -149,10 +185,21 @@ def _incomplete(one: Position) -> str:
     reason = one.incomplete_because
     if not reason:
         return ""
-    likely = one.gap
-    if not likely and one.recorded.as_of:
-        likely = f"after {formatting.local_text(one.recorded.as_of)}"
+    likely = _likely(one)
     return f"{reason[0].upper()}{reason[1:]}" + (f"; likely {likely}." if likely else ".")
+
+
+def _likely(one: Position) -> str:
+    """Where the missing record is likely to be, in the person's zone."""
+    gap = one.gap
+    if gap is None:
+        return f"after {formatting.local_text(one.recorded.as_of)}" if one.recorded.as_of else ""
+    if gap.starts_at and gap.ends_at:
+        span = (formatting.local_text(at) for at in (gap.starts_at, gap.ends_at))
+        return f"in the gap of the {gap.kind} records from {' to '.join(span)}"
+    if gap.ends_at:
+        return f"before {formatting.local_text(gap.ends_at)}, where the records were not read"
+    return f"where the {gap.kind} records were not read to the end yet"
 
 
 def risk_chip(margin: MarginAccount | None, *, now: datetime) -> SafeString:

@@ -15,7 +15,14 @@ from django.views.decorators.http import require_safe
 
 from loans.htmx import HtmxHttpRequest, render_page
 from loans.models import Account, BorrowRecord
-from loans.services import certificates, exports, loan_story, overview
+from loans.services import (
+    certificates,
+    exports,
+    forecasts,
+    loan_story,
+    open_replays,
+    overview,
+)
 from loans.services.position import Position
 from loans.services.positions import positions
 from loans.views import loan_rows, story_rows
@@ -34,7 +41,9 @@ def loans(request: HtmxHttpRequest) -> HttpResponse:
     context = {
         "now": now,
         "accounts": accounts,
-        "debts": loan_rows.debt_rows(debts, tradable=tradable, now=now),
+        "debts": loan_rows.debt_rows(
+            debts, open_replays.label(debts, now=now), tradable=tradable, now=now
+        ),
         "sums": loan_rows.sum_rows(overview.sums(debts), now=now),
         "certificate": certificates.certify(accounts),
         "unread": _unread(accounts, debts),
@@ -58,14 +67,19 @@ def loan(request: HtmxHttpRequest, uuid: UUID) -> HttpResponse:
     record = _record(request, uuid)
     story = loan_story.tell(record, now=now)
     can_trade = Account.objects.tradable_by(request.user).filter(pk=record.account_id).exists()
+    forecast = forecasts.ask(
+        story, request.GET.get("until", ""), zone=timezone.get_current_timezone()
+    )
     context = {
         "now": now,
         "record": record,
         "venue_band": "live" if record.account.is_real_money else "paper",
         "can_trade": can_trade,
         **story_rows.present(story),
+        **story_rows.present_forecast(forecast, record.currency),
     }
-    return render_page(request, "loans/loan.html", context)
+    status = 422 if forecast.error else 200
+    return render_page(request, "loans/loan.html", context, status=status)
 
 
 @require_safe

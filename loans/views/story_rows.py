@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from loans import exact, formatting, replay
+from loans.services.forecasts import Asked
 from loans.services.loan_story import Said, Story
 from loans.views.links import href
 
@@ -61,9 +62,38 @@ def present(story: Story) -> dict[str, object]:
         "timeline": sorted(_timeline(story), key=lambda one: one.at),
         "charges": _charge_rows(story),
         "hidden_charges": max(0, len(story.charges) - MOST_CHARGES_SHOWN),
-        "said": [_said_row(one, currency) for one in reversed(story.said)],
-        "decided": bool(story.verdict.fits),
+        "said": [_said_row(one) for one in reversed(story.said)],
+        "decided": len(story.verdict.fits) == 1,
+        "told_at": story.said[-1].at if story.said else None,
+        "next_in": _next_in(story),
     }
+
+
+def present_forecast(asked: Asked, currency: str) -> dict[str, object]:
+    """The forecast, and the form that asks for it."""
+    context: dict[str, object] = {
+        "forecast": asked,
+        "per_day": formatting.amount(asked.per_day, currency),
+        "per_month": formatting.amount(asked.per_month, currency),
+    }
+    found = asked.found
+    if found is None:
+        return context
+    hours = f"{found.fewest:,}"
+    cost = formatting.amount(found.least, currency)
+    if found.fewest != found.most:
+        hours = f"{hours} or {found.most:,}"
+        most = formatting.amount(found.highest, currency)
+        cost = format_html("{} or {}", formatting.amount(found.least), most)
+    return context | {"forecast_hours": hours, "forecast_cost": cost}
+
+
+def _next_in(story: Story) -> str:
+    """How long until the next charge, in whole minutes: `12 min`, `less than a minute`."""
+    if story.next_charge_at is None:
+        return ""
+    seconds = formatting.whole_seconds(story.next_charge_at, story.now)
+    return f"{seconds // 60} min" if seconds >= 60 else "less than a minute"
 
 
 def _verdict_words(story: Story) -> str:
@@ -182,9 +212,9 @@ def _charge_rows(story: Story) -> list[ChargeRow]:
     return rows
 
 
-def _said_row(said: Said, currency: str) -> dict[str, SafeString]:
+def _said_row(said: Said) -> dict[str, SafeString]:
     return {
         "at": formatting.instant(said.at),
-        "principal": formatting.amount(said.principal, currency),
-        "interest": formatting.amount(said.interest, currency),
+        "principal": formatting.amount(said.principal),
+        "interest": formatting.amount(said.interest),
     }

@@ -1,0 +1,229 @@
+"""What the records of an account come to at an instant, debt by debt: the same digits for ever.
+
+Principal is what was borrowed before the instant less what was repaid. Interest is what the
+exchange had told by then: of each loan the largest observation up to the instant, so that later
+tellings change nothing. A loan first read later was a missing record: its first telling counts,
+once the loan is repaid or the telling is read. `as_of` is how far knowledge reaches: records first
+read after it do not exist.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from django.db.models import Aggregate, Count, Exists, OuterRef, Q, QuerySet
+
+from loans import exact
+from loans.bitmart.readers import read_borrow_record
+from loans.bitmart.rows import BadRow
+from loans.fields import ExactSum
+from loans.models import Account, BorrowRecord, Kind, Observation, RepayRecord
+from loans.services.position import Recorded, Slot
+
+# How many ids one query names: SQLite takes 999 parameters on its oldest builds.
+IDS_A_QUERY = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """What the exchange said of a loan, and when. None: it said nothing, or null."""
+
+    seen_at: datetime
+    principal: Decimal | None
+    interest: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Retold:
+    """A loan whose kept figures may be newer than a cut, with every telling of it in order."""
+
+    loan: BorrowRecord
+    tellings: tuple[Telling, ...]
+
+    @property
+    def slot(self) -> Slot:
+        """The debt it belongs to."""
+        return Slot(self.loan.account_id, self.loan.symbol, self.loan.currency)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """The books before `until`, as known at `as_of`.
+
+    `unread` are loans that were out at `until` and first read later: of them nothing was told.
+    `retold` are the loans of which more was told after `until`.
+    """
+
+    account: Account
+    until: datetime
+    as_of: datetime
+    unread: frozenset[int]
+    retold: tuple[Retold, ...]
+    recorded: Mapping[Slot, Recorded]
+
+    def counted(self, one: Retold) -> list[Telling]:
+        """The tellings of a loan that count at this cut."""
+        in_time = [said for said in one.tellings if said.seen_at <= self.until]
+        if in_time or one.loan.pk in self.unread:
+            return in_time
+        return list(one.tellings[:1])
+
+    def told(self, one: Retold) -> Decimal:
+        """The interest of a loan as told by this cut; 0 where nothing was."""
+        figures = [said.interest for said in self.counted(one) if said.interest is not None]
+        return max(figures, default=exact.ZERO)
+
+    def is_known(self, one: Retold) -> bool:
+        """Whether the principal of a loan had been told by `as_of`."""
+        return any(said.principal for said in one.tellings if said.seen_at <= self.as_of)
+
+    def movements(self, since: datetime) -> dict[Slot, Recorded]:
+        """What was borrowed and repaid from `since` on, and told of the loans taken then."""
+        own = [one for one in self.retold if one.loan.at >= since]
+        return _corrected(_add_up(self.account, since, self.until, self.as_of), own, self)
+
+
+def cut(account: Account, *, until: datetime, as_of: datetime) -> Cut:
+    """The books of an account before `until`; `as_of` is at or after it."""
+    sums = _add_up(account, None, until, as_of)
+    unread = _unread(account, sums, until, as_of)
+    found = Cut(
+        account=account,
+        until=until,
+        as_of=as_of,
+        unread=frozenset(loan.pk for loan in unread),
+        retold=tuple(retold([*unread, *_told_again(account, until, as_of)])),
+        recorded={},
+    )
+    return replace(found, recorded=_corrected(sums, found.retold, found))
+
+
+def grown(before: Cut, after: Cut) -> dict[Slot, Decimal]:
+    """What was told between two cuts of loans taken before the first."""
+    found: dict[Slot, Decimal] = {}
+    for one in before.retold:
+        more = exact.minus(after.told(one), before.told(one))
+        found[one.slot] = exact.plus(found.get(one.slot, exact.ZERO), more)
+    return found
+
+
+def retold(loans: Iterable[BorrowRecord]) -> Iterator[Retold]:
+    """Loans, each once, with everything the exchange ever told of them, oldest first."""
+    by_id = {loan.record_id: loan for loan in loans}
+    ids = list(by_id)
+    for start in range(0, len(ids), IDS_A_QUERY):
+        said: dict[str, list[Telling]] = {key: [] for key in ids[start : start + IDS_A_QUERY]}
+        loan = by_id[ids[start]]
+        rows = Observation.objects.filter(
+            account_id=loan.account_id, kind=Kind.BORROW, record_id__in=list(said)
+        )
+        for key, seen_at, body in rows.order_by("id").values_list("record_id", "seen_at", "body"):
+            telling = _telling(by_id[key], seen_at, body)
+            if telling:
+                said[key].append(telling)
+        yield from (_retold(by_id[key], tellings) for key, tellings in said.items())
+
+
+def _retold(loan: BorrowRecord, tellings: Sequence[Telling]) -> Retold:
+    """A record without a readable reading counts as told when it was first seen."""
+    kept = Telling(loan.first_seen_at, loan.principal, loan.interest)
+    return Retold(loan, tuple(tellings) or (kept,))
+
+
+def _telling(loan: BorrowRecord, seen_at: datetime, body: Mapping) -> Telling | None:
+    """One observation as read; None for what cannot be of this loan, which was refused."""
+    try:
+        row = read_borrow_record(body)
+    except BadRow:
+        return None
+    if (row.symbol, row.currency) != (loan.symbol, loan.currency):
+        return None
+    if loan.principal is not None and (row.principal or exact.ZERO) > loan.principal:
+        return None
+    return Telling(seen_at, row.principal, row.interest)
+
+
+def _add_up(
+    account: Account, since: datetime | None, until: datetime, as_of: datetime
+) -> dict[Slot, Recorded]:
+    """The sums of the records as they are kept now."""
+    span = Q(account=account, at__lt=until, first_seen_at__lte=as_of)
+    span &= Q(at__gte=since) if since else Q()
+    unknown = Count("id", filter=Q(principal__isnull=True))
+    lent = _sums(BorrowRecord.objects.filter(span), unknown=unknown)
+    back = _sums(RepayRecord.objects.filter(span))
+    found = {}
+    for slot in lent.keys() | back.keys():
+        one, other = lent.get(slot, {}), back.get(slot, {})
+        found[slot] = Recorded(
+            borrowed=one.get("sum_principal") or exact.ZERO,
+            told=one.get("sum_interest") or exact.ZERO,
+            repaid=other.get("sum_principal") or exact.ZERO,
+            interest_repaid=other.get("sum_interest") or exact.ZERO,
+            loans=one.get("rows", 0),
+            repayments=other.get("rows", 0),
+            unknown=one.get("unknown", 0),
+            as_of=until,
+        )
+    return found
+
+
+def _sums(records: QuerySet, **more: Aggregate) -> dict[Slot, dict]:
+    rows = (
+        records.order_by()
+        .values("account_id", "symbol", "currency")
+        .annotate(
+            rows=Count("id"),
+            **more,
+            sum_principal=ExactSum("principal"),
+            sum_interest=ExactSum("interest"),
+        )
+    )
+    return {Slot(row["account_id"], row["symbol"], row["currency"]): row for row in rows}
+
+
+def _told_again(account: Account, until: datetime, as_of: datetime) -> QuerySet[BorrowRecord]:
+    """Loans of which something was told after the cut, other than by their first reading."""
+    later = Observation.objects.filter(
+        account_id=account.pk,
+        kind=Kind.BORROW,
+        record_id=OuterRef("record_id"),
+        seen_at__gt=until,
+    ).filter(seen_at__gt=OuterRef("first_seen_at"))
+    taken = BorrowRecord.objects.filter(account=account, at__lt=until, first_seen_at__lte=as_of)
+    return taken.filter(Exists(later))
+
+
+def _unread(
+    account: Account, sums: Mapping[Slot, Recorded], until: datetime, as_of: datetime
+) -> list[BorrowRecord]:
+    """Loans that were out at the cut and first read after it; the oldest are repaid first."""
+    taken = BorrowRecord.objects.filter(account=account, at__lt=until, first_seen_at__lte=as_of)
+    late = taken.filter(first_seen_at__gt=until).order_by()
+    found = []
+    for symbol, currency in late.values_list("symbol", "currency").distinct():
+        left = sums[Slot(account.pk, symbol, currency)].principal
+        newest = taken.filter(symbol=symbol, currency=currency, principal__isnull=False)
+        for loan in newest.order_by("-at", "-id").iterator():
+            if left <= 0:
+                break
+            left = exact.minus(left, loan.principal)
+            if loan.first_seen_at > until:
+                found.append(loan)
+    return found
+
+
+def _corrected(
+    sums: dict[Slot, Recorded], retold: Sequence[Retold], at: Cut
+) -> dict[Slot, Recorded]:
+    """The sums without what was told after the cut."""
+    for one in retold:
+        known, loan = sums[one.slot], one.loan
+        too_much = exact.minus(loan.interest or exact.ZERO, at.told(one))
+        known = replace(known, told=exact.minus(known.told, too_much))
+        if loan.principal is not None and not at.is_known(one):
+            borrowed = exact.minus(known.borrowed, loan.principal)
+            known = replace(known, borrowed=borrowed, unknown=known.unknown + 1)
+        sums[one.slot] = known
+    return sums

@@ -1,0 +1,124 @@
+"""What the hours of a month cost by the replay, debt by debt, where it agrees with the exchange.
+
+Reads only; the arithmetic is `loans.replay`'s. Rests on the same tellings as the statement: those
+read within the month, and of a loan first read later its first one. A sum is given only where every
+loan of a debt agrees, and in one way.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from loans import exact, replay
+from loans.models import BorrowRecord, RepayRecord
+from loans.repaying import Repayment, Repayments
+from loans.services import balances
+from loans.services.balances import Cut
+from loans.services.position import Slot
+from loans.services.seen_rates import seen_rates
+
+# A statement with more records in its debts is not replayed while somebody waits for a page.
+MOST_REPLAYED = 20_000
+TOO_MANY = "too many loans to replay while a page waits"
+_INSTANT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """The replay of one debt's month: `agreeing` of `loans` loans that were out in it agree.
+
+    `charged` is None unless all do; `reason` says why nothing was replayed at all.
+    """
+
+    loans: int = 0
+    agreeing: int = 0
+    charged: Decimal | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Out:
+    """A loan that was out in the month, with what was repaid of it."""
+
+    record: BorrowRecord
+    loan: replay.Loan
+    parts: tuple[replay.Part, ...]
+
+
+def replay_month(slots: Sequence[Slot], *, since: datetime, at: Cut) -> dict[Slot, Replayed]:
+    """The month from `since` to the cut, for each of these debts in which a loan was out."""
+    found: dict[Slot, Replayed] = {}
+    records_left = MOST_REPLAYED
+    symbols = {slot.symbol for slot in slots}
+    rates = seen_rates(at.account.venue, symbols, until=at.as_of)
+    for slot in slots:
+        known = at.recorded[slot]
+        records_left -= known.loans + known.repayments
+        if records_left < 0:
+            found[slot] = Replayed(reason=TOO_MANY)
+        elif out := _out(slot, since, at):
+            own_rates = rates.get((slot.symbol, slot.currency), replay.NO_RATES)
+            found[slot] = _replayed(out, own_rates, since, at)
+    return found
+
+
+def _out(slot: Slot, since: datetime, at: Cut) -> list[_Out]:
+    """The loans of a debt that were out in the month. Repayments after it are placed as well: a
+    loan first read later was told of then.
+    """
+    known = {**slot._asdict(), "first_seen_at__lte": at.as_of}
+    repaid = RepayRecord.objects.filter(**known).order_by("at", "record_id")
+    columns = ("record_id", "at", "principal")
+    queue = Repayments(Repayment(*row) for row in repaid.values_list(*columns))
+    found = []
+    for record in BorrowRecord.objects.filter(**known).order_by("at", "record_id"):
+        loan = replay.Loan(record.record_id, record.at, record.principal, record.daily_rate)
+        parts = queue.pay(loan)
+        closed = replay.closed_at(loan, parts)
+        if loan.at < at.until and (closed is None or closed >= since):
+            found.append(_Out(record, loan, parts))
+    return found
+
+
+def _replayed(out: Sequence[_Out], rates: replay.VenueRates, since: datetime, at: Cut) -> Replayed:
+    agreed = []
+    tellings = {one.loan.pk: one.tellings for one in balances.retold(one.record for one in out)}
+    for one in out:
+        every = tellings[one.record.pk]
+        counted = [said for said in every if said.seen_at <= at.until] or every[:1]
+        told = [
+            replay.Told(said.seen_at, said.interest)
+            for said in counted
+            if said.interest is not None
+        ]
+        charged = _charged(one, told, rates, since, at.until)
+        if charged is not None:
+            agreed.append(charged)
+    whole = exact.total(agreed) if len(agreed) == len(out) else None
+    return Replayed(len(out), len(agreed), whole)
+
+
+def _charged(
+    one: _Out,
+    told: Sequence[replay.Told],
+    rates: replay.VenueRates,
+    since: datetime,
+    until: datetime,
+) -> Decimal | None:
+    """What a loan's hours cost in the month; None unless the replay agrees, and in one way."""
+    verdict = replay.compare(one.loan, one.parts, told=told, rates=rates)
+    if verdict.label is not replay.Label.AGREES:
+        return None
+    used, late = verdict.basis.choose(rates)
+
+    def cost_before(end: datetime, hours: replay.Hours) -> Decimal:
+        made = replay.spans(
+            one.loan, one.parts, hours=hours, until=end - _INSTANT, rates=used, late=late
+        )
+        return exact.total(span.total for span in made)
+
+    sums = {
+        exact.minus(cost_before(until, hours), cost_before(since, hours)) for hours in verdict.fits
+    }
+    return sums.pop() if len(sums) == 1 else None

@@ -1,0 +1,69 @@
+"""Which statement a person asked for, read from the query of its page.
+
+Texts in, a frozen request out, with a sentence beside each field that could not be read. A
+statement of another month than the one asked for would mislead, so with an error there is none.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from loans.models import Account
+from loans.services.filters import Unreadable, read_account, read_start
+from loans.services.months import Month, month_of, read_month
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """The account, the month, and how far knowledge reaches; `account` None if there is none.
+
+    `is_fixed` says that `as_of` was asked for, so that the same digits come again.
+    """
+
+    account: Account | None
+    month: Month
+    as_of: datetime
+    is_fixed: bool = False
+    typed: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_wanted(
+    query: Mapping[str, str], *, accounts: Sequence[Account], now: datetime, zone: tzinfo
+) -> Wanted:
+    """Read the query. Without one: the first account, the last complete month, as known now."""
+    typed = {name: str(query.get(name, "")).strip() for name in ("account", "month", "as_of")}
+    found: dict[str, Any] = {
+        "account": accounts[0] if accounts else None,
+        "month": month_of(now, zone).previous,
+        "as_of": now.replace(microsecond=0),
+    }
+    readers: dict[str, Callable[[str], Any]] = {
+        "account": lambda text: read_account(text, accounts),
+        "month": lambda text: read_month(text, now=now, zone=zone),
+        "as_of": lambda text: _read_knowledge(text, found["month"], now=now, zone=zone),
+    }
+    errors: dict[str, str] = {}
+    for name, read in readers.items():
+        if not typed[name]:
+            continue
+        try:
+            found[name] = read(typed[name])
+        except Unreadable as exc:
+            errors[name] = str(exc)
+    return Wanted(**found, is_fixed=bool(typed["as_of"]), typed=typed, errors=errors)
+
+
+def link_text(at: datetime) -> str:
+    """An instant as the query takes it again, to the second."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _read_knowledge(text: str, month: Month, *, now: datetime, zone: tzinfo) -> datetime:
+    at = read_start(text, zone)
+    if at > now:
+        raise Unreadable("Nothing is known of a time to come.")
+    if at <= month.starts_at(zone):
+        raise Unreadable("The month had not begun by then.")
+    return at
