@@ -273,6 +273,28 @@ def make_observation(
     )
 
 
+def tell(
+    loan: BorrowRecord, interest: str | None, *, at: datetime, principal: str | None = None
+) -> Observation:
+    """Let the venue say of a loan what its interest is, and its principal; keeps no figure."""
+    said = loan.principal if principal is None else Decimal(principal)
+    return make_observation(
+        account=loan.account,
+        record_id=loan.record_id,
+        seen_at=at,
+        body={
+            "borrow_id": loan.record_id,
+            "symbol": loan.symbol,
+            "currency": loan.currency,
+            "borrow_amount": str(said or 0),
+            "daily_interest": format(loan.daily_rate, "f"),
+            "hourly_interest": format(loan.hourly_rate, "f"),
+            "interest_amount": interest,
+            "create_time": int(loan.at.timestamp() * 1000),
+        },
+    )
+
+
 def make_coverage(
     *, account: Account, symbol: str = "BTC_USDT", kind: str = Kind.BORROW, **fields: Any
 ) -> Coverage:

@@ -40,7 +40,6 @@ class DebtRow:
     since: SafeString
     loans: str
     loan_href: str
-    age: SafeString
     risk: SafeString
     incomplete: str
     query: str
@@ -63,6 +62,9 @@ def debt_rows(
 
 def _debt(one: Position, labels: Labels | None, *, may_trade: bool, now: datetime) -> DebtRow:
     source = "isolated account, by the exchange" if one.exchange else "our records"
+    age = formatting.age(
+        one.as_of, now=now, period_seconds=FIGURES_PERIOD, source=source, focusable=True
+    )
     return DebtRow(
         position=one,
         owed=formatting.amount(one.owed, one.currency),
@@ -79,10 +81,7 @@ def _debt(one: Position, labels: Labels | None, *, may_trade: bool, now: datetim
         since=_since(one, now),
         loans=_loans(one),
         loan_href=_loan_href(one),
-        age=formatting.age(
-            one.as_of, now=now, period_seconds=FIGURES_PERIOD, source=source, focusable=True
-        ),
-        risk=risk_chip(one.margin, now=now),
+        risk=risk_chip(one.margin, age=age),
         incomplete=_incomplete(one),
         query=urlencode(
             {"account": one.account.pk, "symbol": one.symbol, "currency": one.currency}
@@ -114,10 +113,10 @@ def replay_chip(one: Position, labels: Labels | None) -> SafeString:
     if labels.differ:
         words = f"replay: {labels.differ} of {labels.loans} differ"
         if labels.difference is not None:
-            words = f"replay differs by {signed(labels.difference)}"
+            words = f"replay off by {signed(labels.difference)}"
         return format_html('<span class="chip chip-bad">{}</span>', words)
     if labels.agree == labels.loans:
-        return SafeString('<span class="chip chip-ok">replay agrees to 1e-8</span>')
+        return SafeString('<span class="chip chip-ok" title="To 1e-8">replay agrees</span>')
     if labels.agree:
         words = f"replay agrees on {labels.agree} of {labels.loans}"
     else:
@@ -202,20 +201,21 @@ def _likely(one: Position) -> str:
     return f"where the {gap.kind} records were not read to the end yet"
 
 
-def risk_chip(margin: MarginAccount | None, *, now: datetime) -> SafeString:
-    """Risk as the exchange gives it, never computed: level, rate, liquidation price, age."""
+def risk_chip(margin: MarginAccount | None, *, age: SafeString | str = "") -> SafeString:
+    """Risk as the exchange gives it, never computed: level, rate, age, liquidation price."""
     if margin is None:
-        return formatting.UNKNOWN
+        return format_html("{} {}", formatting.UNKNOWN, age)
     if not margin.has_debt:
-        return SafeString('<span class="caption">no debt by the exchange</span>')
+        return format_html('<span class="caption">no debt by the exchange</span> {}', age)
     tone, words = LEVELS.get(margin.risk_level, ("", f"level {margin.risk_level or 'not told'}"))
-    parts = [
-        format_html('<span class="chip{}">{}</span>', f" chip-{tone}" if tone else "", words),
-        format_html(' <span title="Risk rate">{}</span>', plain_figure(margin.risk_rate)),
-    ]
-    if margin.liquidate_price is not None:
-        parts.append(_liquidation(margin))
-    return format_html_join("", "{}", ((part,) for part in parts))
+    shown = format_html(
+        '<span class="chip{}">{}</span> <span title="Risk rate">{}</span> {}',
+        f" chip-{tone}" if tone else "",
+        words,
+        plain_figure(margin.risk_rate),
+        age,
+    )
+    return shown + (_liquidation(margin) if margin.liquidate_price is not None else "")
 
 
 def _liquidation(margin: MarginAccount) -> SafeString:

@@ -83,7 +83,7 @@ def _by_account(
             "is_unread": one.account in unread,
             "debts": one.debts,
             **loan_rows.whole_words(one.whole),
-            "risk": loan_rows.risk_chip(one.riskiest, now=now),
+            "risk": loan_rows.risk_chip(one.riskiest),
             "riskiest": one.riskiest,
             "as_of": one.figures.last_success_at if one.figures else None,
             "period": one.figures.period_seconds if one.figures else 60,

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 from django.utils.html import strip_tags
 
 from loans.models import Account, AccountShare, BorrowRecord, Feed, MarginAccount, Market, State
@@ -44,24 +45,6 @@ def indebt(account: Account, market: Market, principal: str = "20") -> BorrowRec
         margin_account=margin, borrow_unpaid=principal, interest_unpaid="0.00045833"
     )
     return factories.make_borrow(account=account, principal=principal)
-
-
-def told(loan: BorrowRecord, interest: str | None, at: object, principal: str = "20") -> None:
-    factories.make_observation(
-        account=loan.account,
-        record_id=loan.record_id,
-        seen_at=at,
-        body={
-            "borrow_id": loan.record_id,
-            "symbol": loan.symbol,
-            "currency": loan.currency,
-            "borrow_amount": principal,
-            "daily_interest": "0.00055000",
-            "hourly_interest": "0.00002291",
-            "interest_amount": interest,
-            "create_time": int(loan.at.timestamp() * 1000),
-        },
-    )
 
 
 def page_of(client: Client, loan: BorrowRecord) -> str:
@@ -173,6 +156,40 @@ def test_a_drift_is_shown_and_named(client: Client, desk: Account, market: Marke
     assert "history incomplete" in text
 
 
+def test_a_gap_is_named_in_the_persons_zone(desk: Account, market: Market) -> None:
+    person = factories.make_person(zone="Pacific/Kiritimati")
+    factories.make_share(account=desk, person=person)
+    indebt(desk, market, principal="25")
+    factories.make_repay(account=desk, principal="5", interest="0")
+    coverage = factories.make_coverage(account=desk)
+    factories.make_gap(coverage=coverage, starts_at=NOW - 3 * HOUR, ends_at=NOW - 2 * HOUR)
+    client = Client()
+    client.force_login(person)
+
+    text = strip_tags(client.get("/loans/").text)
+
+    assert "in the gap of the borrow records from 2026-11-20 23:00:00 +14" in text
+
+
+def test_a_debt_shows_the_label_of_the_replay_and_the_cost_of_thirty_days(
+    client: Client, desk: Account, market: Market
+) -> None:
+    loan = indebt(desk, market)
+    factories.tell(loan, "0.00045833", at=loan.at + timedelta(seconds=8))
+
+    text = strip_tags(client.get("/loans/").text)
+
+    assert "replay agrees" in text
+    assert str(Decimal("0.00045833") * 720) in text
+
+
+def test_repaid_loans_are_one_link_away(client: Client, desk: Account) -> None:
+    answer = client.get("/loans/")
+
+    assert "All loans, also repaid ones" in answer.text
+    assert 'href="/history/borrows/"' in answer.text
+
+
 def test_queries_do_not_grow_with_debts(
     client: Client, desk: Account, django_assert_max_num_queries: Callable
 ) -> None:
@@ -198,8 +215,8 @@ def test_a_loan_whose_figures_fit_agrees(client: Client, desk: Account, market: 
     loan = factories.make_borrow(
         account=desk, at=NOW - timedelta(hours=5, minutes=20), interest="0.00229165"
     )
-    told(loan, "0.00045833", loan.at + timedelta(seconds=8))
-    told(loan, "0.00229165", loan.at + timedelta(hours=4, minutes=30))
+    factories.tell(loan, "0.00045833", at=loan.at + timedelta(seconds=8))
+    factories.tell(loan, "0.00229165", at=loan.at + timedelta(hours=4, minutes=30))
 
     text = page_of(client, loan)
 
@@ -212,7 +229,7 @@ def test_a_loan_whose_figures_do_not_fit_differs_by_so_much(
     client: Client, desk: Account, market: Market
 ) -> None:
     loan = factories.make_borrow(account=desk, at=NOW - 6 * HOUR, interest="0.00045834")
-    told(loan, "0.00045840", loan.at + timedelta(seconds=8))
+    factories.tell(loan, "0.00045840", at=loan.at + timedelta(seconds=8))
 
     text = page_of(client, loan)
 
@@ -239,8 +256,8 @@ def test_the_story_shows_the_change_the_repayment_and_the_instruction(
         created_at=NOW - 3 * HOUR - timedelta(seconds=3),
         borrow_record=loan,
     )
-    told(loan, "0.00045833", loan.at + timedelta(seconds=8))
-    told(loan, "0.00000000", NOW, principal="0")
+    factories.tell(loan, "0.00045833", at=loan.at + timedelta(seconds=8))
+    factories.tell(loan, "0.00000000", at=NOW, principal="0")
 
     text = page_of(client, loan)
 
@@ -256,7 +273,7 @@ def test_the_ledger_as_a_file_has_every_charge(
 ) -> None:
     loan = factories.make_borrow(account=desk, principal="15", at=NOW - 100 * HOUR)
     factories.make_repay(account=desk, principal="15", interest="0", at=NOW)
-    told(loan, "0.00034374", loan.at + timedelta(seconds=8), principal="15")
+    factories.tell(loan, "0.00034374", at=loan.at + timedelta(seconds=8))
 
     answer = client.get(f"/loans/{loan.uuid}/charges.csv")
     rows = list(csv.DictReader(io.StringIO(answer.getvalue().decode())))
@@ -265,3 +282,59 @@ def test_the_ledger_as_a_file_has_every_charge(
     one = [row for row in rows if row["hours"] == "anniversary"]
     assert len(one) == 101
     assert one[-1]["so_far"] == str(Decimal("0.00034374") * 101)
+
+
+def test_the_hour_clock_runs_only_where_one_reading_fits(
+    client: Client, desk: Account, market: Market
+) -> None:
+    now = timezone.now()
+    at = now - timedelta(hours=5, minutes=20)
+    at = at.replace(minute=40, second=0, microsecond=0)
+    open_question = factories.make_borrow(account=desk, at=at, interest="0.00045833")
+    factories.tell(open_question, "0.00045833", at=at + timedelta(seconds=8))
+    assert "Next charge" not in page_of(client, open_question)
+
+    factories.tell(open_question, "0.00091666", at=at + timedelta(minutes=30))
+
+    text = page_of(client, open_question)
+    assert "on each full hour of the clock" in text
+    assert "Next charge in about" in text
+
+
+def test_a_forecast_is_a_plain_address(client: Client, desk: Account, market: Market) -> None:
+    loan = factories.make_borrow(account=desk, at=timezone.now() - HOUR)
+
+    text = page_of(client, loan)
+    assert "What it will cost" in text
+    assert "0.01099992" in text
+    assert "0.32999760" in text
+
+    text = strip_tags(client.get(f"/loans/{loan.uuid}/?until=10").text)
+    assert "240 hours start until then" in text
+    assert "0.10999920" in text
+
+
+def test_a_forecast_that_cannot_be_read_says_how(client: Client, desk: Account) -> None:
+    loan = factories.make_borrow(account=desk, at=timezone.now() - HOUR)
+
+    answer = client.get(f"/loans/{loan.uuid}/?until=<tomorrow>")
+
+    assert answer.status_code == 422
+    assert "Write a number of days" in answer.text
+    assert "&lt;tomorrow&gt;" in answer.text
+
+
+def test_a_repaid_loan_is_not_forecast(client: Client, desk: Account) -> None:
+    loan = factories.make_borrow(account=desk)
+    factories.make_repay(account=desk, at=NOW)
+
+    assert "What it will cost" not in page_of(client, loan)
+
+
+def test_an_unknown_principal_is_said_on_the_loan(client: Client, desk: Account) -> None:
+    loan = factories.make_borrow(account=desk, principal=None, interest=None)
+
+    text = page_of(client, loan)
+
+    assert "principal unknown" in text
+    assert "the history of this debt is incomplete by it" in text
