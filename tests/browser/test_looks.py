@@ -36,6 +36,7 @@ PAGES = (
     "/loans/",
     "/history/borrows/",
     "/history/repays/",
+    "/history/statement/",
     "/instructions/",
     "/borrow/",
     "/repay/",

@@ -1,0 +1,118 @@
+"""Statement, loans and a loan in a browser: whole at every width with the longest figures, good for
+screen readers, usable without script, and one clean page on paper.
+"""
+
+from datetime import timedelta
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.contrib.auth.models import User
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from loans.models import Account, BorrowRecord, Kind
+from tests import factories
+from tests.browser.conftest import OpenPage
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+LONGEST = "99999999999.12345678"
+WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
+SECONDS = timedelta(seconds=8)
+
+
+@pytest.fixture
+def desk(owner: User) -> Account:
+    return factories.make_account(owner=owner, label="A desk with quite a long name of its own")
+
+
+@pytest.fixture
+def loan(desk: Account) -> BorrowRecord:
+    """The longest figures, a gap, an unknown principal, and a debt that does not agree."""
+    now = timezone.now()
+    market = factories.make_market(symbol="1000SATS_USDT", price="64000.5")
+    factories.make_terms(market=market, side="base", as_of=now)
+    margin = factories.make_margin_account(account=desk, market=market, as_of=now)
+    factories.make_margin_side(
+        margin_account=margin, side="base", borrow_unpaid=LONGEST, interest_unpaid=LONGEST
+    )
+    slot = {"symbol": "1000SATS_USDT", "currency": "1000SATS"}
+    earlier = now.replace(day=1) - timedelta(days=3)
+    for kind in Kind:
+        coverage = factories.make_coverage(account=desk, symbol="1000SATS_USDT", kind=kind)
+    factories.make_gap(coverage=coverage, starts_at=earlier, ends_at=earlier + SECONDS)
+    factories.make_borrow(
+        account=desk, principal=None, interest=None, at=earlier, first_seen_at=now, **slot
+    )
+    loan = factories.make_borrow(
+        account=desk, principal=LONGEST, interest=LONGEST, at=earlier, story_changed=True, **slot
+    )
+    factories.tell(loan, LONGEST, at=earlier + SECONDS)
+    factories.tell(loan, "0", at=now, principal="0")
+    return loan
+
+
+def faults(page: Page) -> list[str]:
+    found = Axe().run(page, options=WCAG).response["violations"]
+    said = [f"{rule['id']}: {node['html']}" for rule in found for node in rule["nodes"]]
+    wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    return said + ["scrolls sideways"] * wide
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (1024, "dark"), (390, "light")])
+def test_the_longest_figures_fit(
+    open_page: OpenPage, owner: User, loan: BorrowRecord, width: int, theme: str
+) -> None:
+    page = open_page("/loans/", person=owner, width=width, color_scheme=theme)
+
+    found = {"/loans/": faults(page)}
+    month = timezone.now().strftime("%Y-%m")
+    for address in (
+        f"/loans/{loan.uuid}/?until=3650",
+        f"/loans/{loan.uuid}/?until=never",
+        "/history/statement/",
+        f"/history/statement/?month={month}",
+        "/history/statement/?month=never",
+    ):
+        page.goto(address)
+        found[address] = faults(page)
+
+    assert {address: said for address, said in found.items() if said} == {}
+
+
+def test_a_statement_is_chosen_without_script(
+    open_page: OpenPage, owner: User, loan: BorrowRecord
+) -> None:
+    page = open_page("/history/statement/", person=owner, java_script_enabled=False)
+
+    page.get_by_label("Month").select_option(timezone.now().strftime("%Y-%m"))
+    page.get_by_role("button", name="Show").click()
+
+    expect(page.get_by_text("The month is still running")).to_be_visible()
+
+
+def test_paper_shows_the_statement_alone(
+    open_page: OpenPage, owner: User, loan: BorrowRecord
+) -> None:
+    page = open_page("/history/statement/", person=owner, color_scheme="dark")
+    page.emulate_media(media="print", color_scheme="dark")
+    page.set_viewport_size({"width": 700, "height": 1000})
+
+    for name in ("navigation", "banner", "button"):
+        expect(page.get_by_role(name)).to_have_count(0)
+    expect(page.get_by_role("region", name="Summary")).to_be_visible()
+    style = page.evaluate("getComputedStyle(document.body)")
+    assert style["backgroundColor"] == "rgb(255, 255, 255)"
+    assert style["color"] == "rgb(0, 0, 0)"
+    assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+
+
+def test_a_forecast_is_asked_for_on_the_page_of_the_loan(
+    open_page: OpenPage, owner: User, loan: BorrowRecord
+) -> None:
+    page = open_page(f"/loans/{loan.uuid}/", person=owner)
+
+    page.get_by_label("Until a date").fill("30")
+    page.get_by_role("button", name="Forecast").click()
+
+    expect(page.get_by_text("hours start until then")).to_be_visible()
+    assert page.url.endswith("?until=30#forecast")
