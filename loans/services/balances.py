@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import Aggregate, Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Aggregate, Count, Exists, Max, OuterRef, Q, QuerySet
 
 from loans import exact
 from loans.bitmart.readers import read_borrow_record
@@ -23,6 +23,7 @@ from loans.services.position import Recorded, Slot
 
 # How many ids one query names: SQLite takes 999 parameters on its oldest builds.
 IDS_A_QUERY = 500
+Rows = dict[Slot, dict]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,15 @@ class Cut:
     """The books before `until`, as known at `as_of`.
 
     `unread` are loans that were out at `until` and first read later: of them nothing was told.
-    `retold` are the loans of which more was told after `until`.
+    `retold` are the loans of which more was told after `until`. `late` records of before `until`
+    were first read after it, the last of them at `late_at`.
     """
 
     account: Account
     until: datetime
     as_of: datetime
+    late: int
+    late_at: datetime | None
     unread: frozenset[int]
     retold: tuple[Retold, ...]
     recorded: Mapping[Slot, Recorded]
@@ -81,17 +85,23 @@ class Cut:
     def movements(self, since: datetime) -> dict[Slot, Recorded]:
         """What was borrowed and repaid from `since` on, and told of the loans taken then."""
         own = [one for one in self.retold if one.loan.at >= since]
-        return _corrected(_add_up(self.account, since, self.until, self.as_of), own, self)
+        lent, back = _read(self.account, since, self.until, self.as_of)
+        return _corrected(_add_up(lent, back), own, self)
 
 
 def cut(account: Account, *, until: datetime, as_of: datetime) -> Cut:
     """The books of an account before `until`; `as_of` is at or after it."""
-    sums = _add_up(account, None, until, as_of)
-    unread = _unread(account, sums, until, as_of)
+    lent, back = _read(account, None, until, as_of)
+    sums = _add_up(lent, back)
+    late_slots = [slot for slot, row in lent.items() if row["late"]]
+    unread = _unread(account, {slot: sums[slot] for slot in late_slots}, until, as_of)
+    late = [row for rows in (lent, back) for row in rows.values() if row["late"]]
     found = Cut(
         account=account,
         until=until,
         as_of=as_of,
+        late=sum(row["late"] for row in late),
+        late_at=max((row["late_at"] for row in late), default=None),
         unread=frozenset(loan.pk for loan in unread),
         retold=tuple(retold([*unread, *_told_again(account, until, as_of)])),
         recorded={},
@@ -144,15 +154,36 @@ def _telling(loan: BorrowRecord, seen_at: datetime, body: Mapping) -> Telling | 
     return Telling(seen_at, row.principal, row.interest)
 
 
-def _add_up(
+def _read(
     account: Account, since: datetime | None, until: datetime, as_of: datetime
-) -> dict[Slot, Recorded]:
-    """The sums of the records as they are kept now."""
+) -> tuple[Rows, Rows]:
+    """The sums of loans and of repayments, as they are kept now. Two queries."""
     span = Q(account=account, at__lt=until, first_seen_at__lte=as_of)
     span &= Q(at__gte=since) if since else Q()
     unknown = Count("id", filter=Q(principal__isnull=True))
-    lent = _sums(BorrowRecord.objects.filter(span), unknown=unknown)
-    back = _sums(RepayRecord.objects.filter(span))
+    lent = _sums(BorrowRecord.objects.filter(span), until, unknown=unknown)
+    return lent, _sums(RepayRecord.objects.filter(span), until)
+
+
+def _sums(records: QuerySet, until: datetime, **more: Aggregate) -> Rows:
+    is_late = Q(first_seen_at__gt=until)
+    rows = (
+        records.order_by()
+        .values("account_id", "symbol", "currency")
+        .annotate(
+            rows=Count("id"),
+            late=Count("id", filter=is_late),
+            late_at=Max("first_seen_at", filter=is_late),
+            **more,
+            sum_principal=ExactSum("principal"),
+            sum_interest=ExactSum("interest"),
+        )
+    )
+    return {Slot(row["account_id"], row["symbol"], row["currency"]): row for row in rows}
+
+
+def _add_up(lent: Rows, back: Rows) -> dict[Slot, Recorded]:
+    """Loans and repayments of each debt together."""
     found = {}
     for slot in lent.keys() | back.keys():
         one, other = lent.get(slot, {}), back.get(slot, {})
@@ -164,23 +195,8 @@ def _add_up(
             loans=one.get("rows", 0),
             repayments=other.get("rows", 0),
             unknown=one.get("unknown", 0),
-            as_of=until,
         )
     return found
-
-
-def _sums(records: QuerySet, **more: Aggregate) -> dict[Slot, dict]:
-    rows = (
-        records.order_by()
-        .values("account_id", "symbol", "currency")
-        .annotate(
-            rows=Count("id"),
-            **more,
-            sum_principal=ExactSum("principal"),
-            sum_interest=ExactSum("interest"),
-        )
-    )
-    return {Slot(row["account_id"], row["symbol"], row["currency"]): row for row in rows}
 
 
 def _told_again(account: Account, until: datetime, as_of: datetime) -> QuerySet[BorrowRecord]:
@@ -196,21 +212,22 @@ def _told_again(account: Account, until: datetime, as_of: datetime) -> QuerySet[
 
 
 def _unread(
-    account: Account, sums: Mapping[Slot, Recorded], until: datetime, as_of: datetime
+    account: Account, late: Mapping[Slot, Recorded], until: datetime, as_of: datetime
 ) -> list[BorrowRecord]:
-    """Loans that were out at the cut and first read after it; the oldest are repaid first."""
+    """Loans that were out at the cut and first read after it, of the debts with late loans; the
+    oldest are repaid first.
+    """
     taken = BorrowRecord.objects.filter(account=account, at__lt=until, first_seen_at__lte=as_of)
-    late = taken.filter(first_seen_at__gt=until).order_by()
     found = []
-    for symbol, currency in late.values_list("symbol", "currency").distinct():
-        left = sums[Slot(account.pk, symbol, currency)].principal
-        newest = taken.filter(symbol=symbol, currency=currency, principal__isnull=False)
-        for loan in newest.order_by("-at", "-id").iterator():
-            if left <= 0:
-                break
-            left = exact.minus(left, loan.principal)
+    for slot, recorded in late.items():
+        left = recorded.principal
+        newest = taken.filter(**slot._asdict(), principal__isnull=False)
+        for loan in newest.order_by("-at", "-record_id").iterator() if left > 0 else ():
             if loan.first_seen_at > until:
                 found.append(loan)
+            left = exact.minus(left, loan.principal)
+            if left <= 0:
+                break
     return found
 
 

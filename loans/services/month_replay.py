@@ -18,8 +18,10 @@ from loans.services.balances import Cut
 from loans.services.position import Slot
 from loans.services.seen_rates import seen_rates
 
-# A statement with more records in its debts is not replayed while somebody waits for a page.
-MOST_REPLAYED = 20_000
+# A statement of more records in its debts, or of more loans out in the month, is not replayed while
+# somebody waits for a page.
+MOST_RECORDS = 20_000
+MOST_LOANS = 500
 TOO_MANY = "too many loans to replay while a page waits"
 _INSTANT = timedelta(microseconds=1)
 
@@ -41,7 +43,6 @@ class Replayed:
 class _Out:
     """A loan that was out in the month, with what was repaid of it."""
 
-    record: BorrowRecord
     loan: replay.Loan
     parts: tuple[replay.Part, ...]
 
@@ -49,43 +50,50 @@ class _Out:
 def replay_month(slots: Sequence[Slot], *, since: datetime, at: Cut) -> dict[Slot, Replayed]:
     """The month from `since` to the cut, for each of these debts in which a loan was out."""
     found: dict[Slot, Replayed] = {}
-    records_left = MOST_REPLAYED
+    records_left, loans_left = MOST_RECORDS, MOST_LOANS
     symbols = {slot.symbol for slot in slots}
     rates = seen_rates(at.account.venue, symbols, until=at.as_of)
     for slot in slots:
         known = at.recorded[slot]
         records_left -= known.loans + known.repayments
-        if records_left < 0:
+        out = _out(slot, since, at) if records_left >= 0 else []
+        loans_left -= len(out)
+        if records_left < 0 or loans_left < 0:
             found[slot] = Replayed(reason=TOO_MANY)
-        elif out := _out(slot, since, at):
+        elif out:
             own_rates = rates.get((slot.symbol, slot.currency), replay.NO_RATES)
             found[slot] = _replayed(out, own_rates, since, at)
     return found
 
 
 def _out(slot: Slot, since: datetime, at: Cut) -> list[_Out]:
-    """The loans of a debt that were out in the month. Repayments after it are placed as well: a
-    loan first read later was told of then.
+    """The loans of a debt that were out in the month. Repayments after it are placed as well, as
+    far as these loans took them: a loan first read later was told of then.
     """
     known = {**slot._asdict(), "first_seen_at__lte": at.as_of}
     repaid = RepayRecord.objects.filter(**known).order_by("at", "record_id")
-    columns = ("record_id", "at", "principal")
-    queue = Repayments(Repayment(*row) for row in repaid.values_list(*columns))
+    queue = Repayments(
+        Repayment(*row) for row in repaid.values_list("record_id", "at", "principal").iterator()
+    )
+    lent = BorrowRecord.objects.filter(**known, at__lt=at.until).order_by("at", "record_id")
     found = []
-    for record in BorrowRecord.objects.filter(**known).order_by("at", "record_id"):
-        loan = replay.Loan(record.record_id, record.at, record.principal, record.daily_rate)
+    for row in lent.values_list("record_id", "at", "principal", "daily_rate"):
+        loan = replay.Loan(*row)
         parts = queue.pay(loan)
         closed = replay.closed_at(loan, parts)
-        if loan.at < at.until and (closed is None or closed >= since):
-            found.append(_Out(record, loan, parts))
+        if closed is None or closed >= since:
+            found.append(_Out(loan, parts))
     return found
 
 
 def _replayed(out: Sequence[_Out], rates: replay.VenueRates, since: datetime, at: Cut) -> Replayed:
     agreed = []
-    tellings = {one.loan.pk: one.tellings for one in balances.retold(one.record for one in out)}
+    records = BorrowRecord.objects.filter(
+        account=at.account, record_id__in=[one.loan.key for one in out]
+    )
+    tellings = {one.loan.record_id: one.tellings for one in balances.retold(records)}
     for one in out:
-        every = tellings[one.record.pk]
+        every = tellings[one.loan.key]
         counted = [said for said in every if said.seen_at <= at.until] or every[:1]
         told = [
             replay.Told(said.seen_at, said.interest)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, tzinfo
 from decimal import Decimal
 
-from django.db.models import Count, Max, Min, Q
+from django.db.models import Min
 
 from loans import exact
 from loans.models import Account, BorrowRecord, Coverage, Kind, MarginSide, RepayRecord
@@ -51,7 +51,7 @@ def state(
         as_of=as_of,
         entries=[replace(one, replay=replayed.get(one.slot)) for one in entries],
         proof=_proof(account, end if until == end else None),
-        late=_late(after, end),
+        late=_late(after),
         movement_count=count,
         movements=tuple(_movements(before, after)) if count <= MOST_MOVEMENTS else (),
     )
@@ -120,27 +120,17 @@ def _movements(before: Cut, after: Cut) -> Iterator[Movement]:
         yield Movement(kind, record, owed[slot])
 
 
-def _late(after: Cut, end: datetime) -> Late:
+def _late(after: Cut) -> Late:
     """What was first read after the month had ended, and changed what was known of it."""
-    missing = Q(account=after.account, at__lt=after.until, first_seen_at__lte=after.as_of)
-    missing &= Q(first_seen_at__gt=end)
-    found = [
-        model.objects.filter(missing).aggregate(rows=Count("id"), at=Max("first_seen_at"))
-        for model in (BorrowRecord, RepayRecord)
-    ]
     told_later = [
         one
         for one in after.retold
-        if one.loan.principal is not None
-        and after.is_known(one)
-        and not any(said.principal for said in one.tellings if said.seen_at <= end)
+        if after.is_known(one)
+        and one.tellings[0].seen_at <= after.as_of
         and not one.tellings[0].principal
+        and not any(said.principal for said in one.tellings if said.seen_at <= after.until)
     ]
-    return Late(
-        records=sum(one["rows"] for one in found),
-        at=max((one["at"] for one in found if one["at"]), default=None),
-        principals=len(told_later),
-    )
+    return Late(after.late, after.late_at, len(told_later))
 
 
 def _proof(account: Account, end: datetime | None) -> Proof:

@@ -91,10 +91,10 @@ def test_queries_do_not_grow_with_the_loans(
             factories.tell(row, "0.00045833", at=NOW)
 
     lend(3)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(4):
         at(account, NOW - HOUR)
     lend(60)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(4):
         at(account, NOW - HOUR)
 
 
