@@ -6,12 +6,12 @@ reconciles has been checked. The exchange's own figure of now stands beside a mo
 nothing is merged.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, tzinfo
 from decimal import Decimal
 
-from django.db.models import Min
+from django.db.models import Exists, Min, OuterRef
 
 from loans import exact
 from loans.models import Account, BorrowRecord, Coverage, Kind, MarginSide, RepayRecord
@@ -55,6 +55,14 @@ def state(
         movement_count=count,
         movements=tuple(_movements(before, after)) if count <= MOST_MOVEMENTS else (),
     )
+
+
+def used_first(accounts: Iterable[Account]) -> list[Account]:
+    """Accounts with a record before those without one, by label."""
+    every = {account.pk: account for account in accounts}
+    has_records = Exists(BorrowRecord.objects.filter(account=OuterRef("pk")))
+    busy = set(Account.objects.filter(has_records, pk__in=list(every)).values_list("pk", flat=True))
+    return sorted(every.values(), key=lambda one: (one.pk not in busy, one.label, str(one.pk)))
 
 
 def months_of(account: Account, *, now: datetime, zone: tzinfo) -> list[Month]:

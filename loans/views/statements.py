@@ -21,7 +21,7 @@ def statement(request: HtmxHttpRequest) -> HttpResponse:
     """A month of an account, from what was owed at its beginning to what was owed at its end."""
     now = timezone.now()
     zone = timezone.get_current_timezone()
-    accounts = list(Account.objects.visible_to(request.user))
+    accounts = stating.used_first(Account.objects.visible_to(request.user))
     wanted = read_wanted(request.GET, accounts=accounts, now=now, zone=zone)
     context = {"now": now, "accounts": accounts, "wanted": wanted, "kind": "statement"}
     if wanted.account:
@@ -41,7 +41,7 @@ def statement_csv(request: HtmxHttpRequest) -> HttpResponse:
     """The same lines as a file."""
     now = timezone.now()
     zone = timezone.get_current_timezone()
-    accounts = list(Account.objects.visible_to(request.user))
+    accounts = stating.used_first(Account.objects.visible_to(request.user))
     wanted = read_wanted(request.GET, accounts=accounts, now=now, zone=zone)
     if wanted.errors or not wanted.account:
         lines = [f"{name}: {sentence}" for name, sentence in wanted.errors.items()]

@@ -59,10 +59,9 @@ def test_what_was_repaid_of_the_oldest_open_loan_is_found_from_the_end(
 ) -> None:
     lend(desk, 30, 2 * CHARGE)
     factories.make_repay(account=desk, principal="20", at=NOW - 28 * HOUR)
-    half = 3 * CHARGE + 3 * Decimal("0.00022916")
-    lend(desk, 5, half)
+    lend(desk, 5, 2 * CHARGE + Decimal("0.00036666") + 3 * Decimal("0.00022916"))
     lend(desk, 1, 2 * CHARGE)
-    factories.make_repay(account=desk, principal="4", at=NOW - timedelta(hours=3, minutes=20))
+    factories.make_repay(account=desk, principal="4", at=NOW - timedelta(hours=4, minutes=20))
     factories.make_repay(account=desk, principal="6", at=NOW - timedelta(hours=3, minutes=10))
 
     assert only(desk) == Labels(agree=2)

@@ -155,6 +155,15 @@ def test_a_repaid_loan_read_later_counts_where_it_lived(desk: Account) -> None:
     assert state(desk, NOVEMBER).entries == []
 
 
+def test_only_the_first_telling_of_a_loan_read_later_counts_in_its_month(desk: Account) -> None:
+    lend(desk, START + HOUR, told={END + HOUR: "0.5", END + 30 * HOUR: "0.9"})
+    repaid = {"interest": "0.5", "first_seen_at": END + HOUR}
+    factories.make_repay(account=desk, principal="20", at=START + 9 * HOUR, **repaid)
+
+    assert only(state(desk)).interest == line("0", "0.5", "0.5", "0")
+    assert only(state(desk, NOVEMBER)).interest == line("0", "0.4", "0", "0.4")
+
+
 def test_an_open_loan_read_later_is_told_of_when_it_was_read(desk: Account) -> None:
     lend(desk, START + HOUR, principal="20", told={END + HOUR: "0.5"})
 
@@ -351,6 +360,9 @@ def test_another_account_is_left_out(desk: Account, owner: User) -> None:
 def test_what_the_sync_refused_is_not_interest_told(desk: Account) -> None:
     loan = lend(desk, START + HOUR, told={START + 2 * HOUR: "0.5"})
     factories.tell(loan, "9", at=START + 3 * HOUR, principal="21")
+    loan.currency = "BTC"
+    factories.tell(loan, "8", at=START + 4 * HOUR)
+    loan.currency = "USDT"
     factories.tell(loan, "0.5", at=END + HOUR)
 
     assert only(state(desk)).interest.closing == Decimal("0.5")

@@ -109,6 +109,13 @@ def test_the_last_complete_month_is_shown_first(client: Client, desk: Account) -
     assert f"Statement of {last}" in client.get(PAGE).text
 
 
+def test_an_account_with_records_comes_first(client: Client, owner: User, desk: Account) -> None:
+    factories.make_account(owner=owner, label="A first one without any")
+    lend(desk)
+
+    assert "USDT on BTC_USDT" in text_of(client)
+
+
 def test_every_month_since_the_first_record_can_be_chosen(client: Client, desk: Account) -> None:
     lend(desk)
 
