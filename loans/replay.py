@@ -12,11 +12,46 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
-from functools import cached_property
-from itertools import accumulate
-from typing import Any
 
 from loans import charging, exact, interest
+from loans.charges import (
+    NO_RATES,
+    Charge,
+    Charges,
+    Hours,
+    Loan,
+    Part,
+    RateFrom,
+    Span,
+    VenueRates,
+)
+
+# The values are its own, only kept apart for length: `replay.Loan` and so on.
+__all__ = [
+    "NO_RATES",
+    "Basis",
+    "Charge",
+    "Charges",
+    "Hours",
+    "Label",
+    "Loan",
+    "Part",
+    "RateFrom",
+    "Span",
+    "Told",
+    "VenueRates",
+    "Verdict",
+    "Way",
+    "charge_times",
+    "charges",
+    "closed_at",
+    "compare",
+    "cost",
+    "next_charge",
+    "outstanding",
+    "rising",
+    "spans",
+]
 
 # The exchange may book a charge this long after it fell due, and we may look this much later.
 BOOKING_LAG = timedelta(minutes=5)
@@ -31,70 +66,12 @@ _LAG_UNITS, _AHEAD_UNITS = BOOKING_LAG // _MICROSECOND, CLOCK_LAG // _MICROSECON
 _AGREEMENT_UNITS = exact.units(AGREEMENT)
 
 
-class Hours(Enum):
-    """When hours after the first are charged."""
-
-    ANNIVERSARY = "each hour after the loan was taken"
-    CLOCK = "on each full hour of the clock"
-
-
 class Label(Enum):
     """What a replay says of the exchange's figure."""
 
     AGREES = "agrees to 1e-8"
     DIFFERS = "differs"
     CANNOT_TELL = "cannot tell"
-
-
-@dataclass(frozen=True, slots=True)
-class Loan:
-    """One borrow as recorded; `principal` None where the exchange never told it."""
-
-    key: str
-    at: datetime
-    principal: Decimal | None
-    daily_rate: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What one repayment paid of one loan's principal."""
-
-    repayment: str
-    at: datetime
-    principal: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class RateFrom:
-    """The venue's daily rate from an instant on, as first seen."""
-
-    at: datetime
-    daily_rate: Decimal
-
-
-@dataclass(frozen=True)
-class VenueRates:
-    """All rates of one side that were seen, oldest first."""
-
-    seen: Sequence[RateFrom] = ()
-
-    @cached_property
-    def units(self) -> charging.Rates:
-        """For `loans.charging`."""
-        return charging.Rates(
-            [charging.microseconds(rate.at) for rate in self.seen],
-            [charging.hourly_units(rate.daily_rate) for rate in self.seen],
-        )
-
-    def changed_between(self, since: datetime, until: datetime) -> bool:
-        """Whether a rate was first seen after `since`, up to `until`."""
-        instants = self.units.instants
-        first = bisect_right(instants, charging.microseconds(since))
-        return first < bisect_right(instants, charging.microseconds(until))
-
-
-NO_RATES = VenueRates()
 
 
 class Basis(Enum):
@@ -112,58 +89,6 @@ class Basis(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Charge:
-    """One started hour."""
-
-    at: datetime
-    principal: Decimal
-    daily_rate: Decimal
-    amount: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Equal charges in a row, an hour apart."""
-
-    first_at: datetime
-    count: int
-    principal: Decimal
-    daily_rate: Decimal
-    amount: Decimal
-
-    @property
-    def total(self) -> Decimal:
-        """What they add up to."""
-        return exact.times(self.amount, Decimal(self.count))
-
-    def charge(self, number: int) -> Charge:
-        """One of them; the first is 0."""
-        at = self.first_at + number * interest.HOUR
-        return Charge(at, self.principal, self.daily_rate, self.amount)
-
-
-class Charges(Sequence[Charge]):
-    """Spans as their single charges, each made when it is asked for."""
-
-    def __init__(self, found: Sequence[Span]) -> None:
-        self._spans = found
-        self._ends = list(accumulate(span.count for span in found))
-
-    def __len__(self) -> int:
-        return self._ends[-1] if self._ends else 0
-
-    def __getitem__(self, place: int | slice) -> Any:
-        if isinstance(place, slice):
-            return [self[one] for one in range(*place.indices(len(self)))]
-        number = range(len(self))[place]
-        which = bisect_right(self._ends, number)
-        return self._spans[which].charge(number - self._ends[which] + self._spans[which].count)
-
-    def __iter__(self) -> Iterator[Charge]:
-        return (span.charge(number) for span in self._spans for number in range(span.count))
-
-
-@dataclass(frozen=True, slots=True)
 class Told:
     """The interest the exchange told of a loan, and when we read it."""
 
@@ -172,23 +97,35 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """One way of charging: when hours are charged, and from when the venue's rates hold."""
+
+    hours: Hours
+    basis: Basis = Basis.SEEN
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """How the replay and the exchange's figures compare, and why.
 
-    `difference` is what was told less what was replayed; None unless they differ. `fits` are the
-    readings that agree with every figure told.
+    `difference` is what was told less what was replayed; None where they agree. `ways` agree with
+    every figure told: at most one for each reading of the hours, the best one first.
     """
 
     label: Label
     reason: str
-    fits: tuple[Hours, ...] = ()
-    basis: Basis = Basis.SEEN
+    ways: tuple[Way, ...] = ()
     difference: Decimal | None = None
 
     @property
-    def hours(self) -> Hours:
-        """The reading to go by: the one that fits, else the loan's own anniversary."""
-        return Hours.ANNIVERSARY if Hours.ANNIVERSARY in self.fits or not self.fits else Hours.CLOCK
+    def fits(self) -> tuple[Hours, ...]:
+        """The readings of the hours that agree with every figure told, the best one first."""
+        return tuple(way.hours for way in self.ways)
+
+    def way(self, prefer: Hours | None = None) -> Way:
+        """The way to go by: that of `prefer` if it fits, else what fits best, else by the loan."""
+        usual = self.ways[0] if self.ways else Way(Hours.ANNIVERSARY)
+        return next((way for way in self.ways if way.hours is prefer), usual)
 
 
 def outstanding(loan: Loan, parts: Sequence[Part], *, at: datetime) -> Decimal:
@@ -243,16 +180,6 @@ def spans(
     late: timedelta = timedelta(),
 ) -> list[Span]:
     """The same charges, equal ones together: quick however many hours there are."""
-    if loan.principal is None:
-        return []
-    made = charging.runs(
-        _loan_units(loan),
-        _part_units(parts),
-        by_clock=hours is Hours.CLOCK,
-        until=charging.microseconds(until),
-        rates=rates.units,
-        late=late // _MICROSECOND,
-    )
     return [
         Span(
             charging.instant_of(run.first),
@@ -261,19 +188,51 @@ def spans(
             loan.daily_rate if run.rate == charging.OWN_RATE else rates.seen[run.rate].daily_rate,
             exact.from_units(run.amount),
         )
-        for run in made
+        for run in _runs(loan, parts, hours=hours, until=until, rates=rates, late=late)
     ]
 
 
-def _loan_units(loan: Loan) -> tuple[int, int, int]:
-    return (
-        charging.microseconds(loan.at),
-        exact.units(loan.principal or exact.ZERO),
-        charging.hourly_units(loan.daily_rate),
+def cost(
+    loan: Loan,
+    parts: Sequence[Part],
+    *,
+    hours: Hours,
+    until: datetime,
+    rates: VenueRates = NO_RATES,
+    late: timedelta = timedelta(),
+) -> tuple[Decimal, int]:
+    """What the same charges add up to, and how many they are."""
+    made = _runs(loan, parts, hours=hours, until=until, rates=rates, late=late)
+    return exact.from_units(charging.total(made)), sum(run.count for run in made)
+
+
+def _runs(
+    loan: Loan,
+    parts: Sequence[Part],
+    *,
+    hours: Hours,
+    until: datetime,
+    rates: VenueRates,
+    late: timedelta,
+) -> list[charging.Run]:
+    if loan.principal is None:
+        return []
+    return charging.runs(
+        _lent(loan),
+        _paid(parts),
+        by_clock=hours is Hours.CLOCK,
+        until=charging.microseconds(until),
+        rates=rates.units,
+        late=late // _MICROSECOND,
     )
 
 
-def _part_units(parts: Sequence[Part]) -> list[tuple[int, int]]:
+def _lent(loan: Loan) -> tuple[int, int, int]:
+    principal = exact.units(loan.principal or exact.ZERO)
+    return charging.microseconds(loan.at), principal, charging.hourly_units(loan.daily_rate)
+
+
+def _paid(parts: Sequence[Part]) -> list[tuple[int, int]]:
     return [(charging.microseconds(part.at), exact.units(part.principal)) for part in parts]
 
 
@@ -314,30 +273,37 @@ def compare(
     units = [(charging.microseconds(one.at), exact.units(one.interest)) for one in figures]
     until = figures[-1].at + CLOCK_LAG
     is_moving = rates.changed_between(loan.at, until + SEEN_LATE)
-    differences: list[int] = []
+    lent, paid, end = _lent(loan), _paid(parts), charging.microseconds(until)
+    offs: list[tuple[int, Hours, Basis]] = []
     for basis in Basis if is_moving else (Basis.SEEN,):
         used, late = basis.choose(rates)
-        fits = []
         for hours in Hours:
             made = charging.runs(
-                _loan_units(loan),
-                _part_units(parts),
+                lent,
+                paid,
                 by_clock=hours is Hours.CLOCK,
-                until=charging.microseconds(until),
+                until=end,
                 rates=used.units,
                 late=late // _MICROSECOND,
             )
-            differences.append(_off(made, units))
-            if abs(differences[-1]) <= _AGREEMENT_UNITS:
-                fits.append(hours)
-        if fits:
-            return Verdict(Label.AGREES, _fit_words(fits, basis), tuple(fits), basis)
-    nearest = exact.from_units(min(differences, key=abs))
+            offs.append((_off(made, units), hours, basis))
+    return _judge(offs, doubt)
+
+
+def _judge(offs: Sequence[tuple[int, Hours, Basis]], doubt: str) -> Verdict:
+    """The verdict over what each way of charging was off by; the first of equals is better."""
+    nearest_first = sorted(offs, key=lambda one: abs(one[0]))
+    ways: list[Way] = []
+    for off, hours, basis in nearest_first:
+        if abs(off) <= _AGREEMENT_UNITS and all(way.hours is not hours for way in ways):
+            ways.append(Way(hours, basis))
+    if ways:
+        return Verdict(Label.AGREES, _fit_words(ways), tuple(ways))
+    difference = exact.from_units(nearest_first[0][0])
     if doubt:
-        return Verdict(Label.CANNOT_TELL, doubt, difference=nearest)
-    return Verdict(
-        Label.DIFFERS, "Neither reading of the hours gives what was told.", difference=nearest
-    )
+        return Verdict(Label.CANNOT_TELL, doubt, difference=difference)
+    reason = "Neither reading of the hours gives what was told."
+    return Verdict(Label.DIFFERS, reason, difference=difference)
 
 
 def rising(told: Iterable[Told]) -> list[Told]:
@@ -354,11 +320,14 @@ def _off(made: Sequence[charging.Run], figures: Sequence[tuple[int, int]]) -> in
     sums, worst = charging.Sums(made), 0
     for at, told in figures:
         near = [told - value for value in sums.between(at - _LAG_UNITS, at + _AHEAD_UNITS)]
-        worst = max(worst, min(near, key=abs), key=abs)
+        off = min(near, key=abs) if len(near) > 1 else near[0]
+        if abs(off) > abs(worst):
+            worst = off
     return worst
 
 
-def _fit_words(fits: Sequence[Hours], basis: Basis) -> str:
-    if len(fits) == len(Hours):
-        return f"Both readings of the hours give what was told{basis.value}."
-    return f"What was told follows from charging {fits[0].value}{basis.value}."
+def _fit_words(ways: Sequence[Way]) -> str:
+    basis = ways[0].basis.value
+    if len(ways) == len(Hours):
+        return f"Both readings of the hours give what was told{basis}."
+    return f"What was told follows from charging {ways[0].hours.value}{basis}."

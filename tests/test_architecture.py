@@ -17,6 +17,7 @@ LAYERS = (
     ("loans.models",),
     ("loans.repaying",),
     ("loans.fields", "loans.vault", "loans.bitmart", "loans.formatting", "loans.replay"),
+    ("loans.charges",),
     ("loans.charging",),
     ("loans.interest", "loans.exact"),
 )

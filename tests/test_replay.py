@@ -140,8 +140,7 @@ def test_a_rate_that_stayed_while_the_venues_moved_is_found() -> None:
     verdict = replay.compare(loan(), (), told=figures, rates=VenueRates(rates))
 
     assert verdict.label is Label.AGREES
-    assert verdict.basis is Basis.BORROW
-    assert verdict.fits == (Hours.ANNIVERSARY,)
+    assert verdict.ways == (replay.Way(Hours.ANNIVERSARY, Basis.BORROW),)
 
 
 @dataclass

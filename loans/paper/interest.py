@@ -43,6 +43,11 @@ class Loan:
         """Principal and interest still to be repaid."""
         return self.outstanding + self.interest_due
 
+    @property
+    def is_booked(self) -> bool:
+        """Whether the first hour was charged."""
+        return self.charged_until_ms >= self.opened_ms
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -66,17 +71,18 @@ def charge(principal: Decimal, daily_rate: Decimal) -> Decimal:
 def charge_times(
     loan: Loan, until_ms: int, *, hours: str = "anniversary", delay_ms: int = 0
 ) -> Iterator[int]:
-    """When the loan is charged, after the last charge and up to `until_ms`.
+    """When the charges fell due that are booked by `until_ms` and were not booked before.
 
-    The first hour is charged at the borrow (`delay_ms` later, where booking is asynchronous); the
-    others on each anniversary of the borrow, or with hours="clock" on each full hour of the clock.
+    The first hour is due with the borrow, the others on each anniversary of it, or with
+    hours="clock" on each full hour of the clock. Where booking is asynchronous, nothing of the loan
+    is booked until `delay_ms` after the borrow; a repayment settles it at once.
     """
-    first = loan.opened_ms + delay_ms
-    after = loan.charged_until_ms
-    if after < first <= until_ms:
-        yield first
+    if until_ms < loan.opened_ms + delay_ms:
+        return
+    if not loan.is_booked:
+        yield loan.opened_ms
     origin = loan.opened_ms if hours == "anniversary" else 0
-    start = max(after, loan.opened_ms)
+    start = max(loan.charged_until_ms, loan.opened_ms)
     later = origin + ((start - origin) // HOUR_MS + 1) * HOUR_MS
     yield from range(later, until_ms + 1, HOUR_MS)
 

@@ -65,7 +65,7 @@ def repay(db: Connection, ask: Ask, *, rules: Rules, now_ms: int) -> Repayment:
     _pair_for(ask)
     loans = open_loans_of(db, ask.account, ask.symbol, ask.currency)
     for loan in loans:
-        rules.accrue(loan, now_ms)
+        rules.settle(loan, now_ms)
     _refuse_repay(db, ask, loans)
     parts = split(ask.amount, loans, order=rules.switches["repay_order"])
     _settle(db, loans, parts, now_ms)

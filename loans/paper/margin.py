@@ -155,9 +155,8 @@ def _shown_hourly(daily_rate: Decimal, call: Call) -> Decimal:
 
 def _borrow_row(loan: Loan, call: Call) -> dict[str, object]:
     emptied = loan.closed_ms is not None and call.switches["repaid_records"] == "zero"
-    uncharged = loan.charged_until_ms < loan.opened_ms
     interest: str | None = _amount(ZERO if emptied else loan.charged, call)
-    if uncharged or call.switches["interest_amount"] == "null":
+    if not loan.is_booked or call.switches["interest_amount"] == "null":
         interest = None
     return {
         "borrow_id": loan.record_id,

@@ -16,8 +16,14 @@ class Rules:
     switches: Switches
 
     def accrue(self, loan: Loan, now_ms: int) -> None:
-        """Charge the hours of a loan that have started by now."""
+        """Charge the hours of a loan that are booked by now."""
+        self._charge(loan, now_ms, self.switches["interest_null_seconds"] * 1000)
 
+    def settle(self, loan: Loan, now_ms: int) -> None:
+        """Charge every hour that has started, booked or not, because it is being repaid."""
+        self._charge(loan, now_ms, 0)
+
+    def _charge(self, loan: Loan, now_ms: int, delay_ms: int) -> None:
         def at_borrow(symbol: str, currency: str, at_ms: int) -> Decimal:
             return loan.daily_rate
 
@@ -27,5 +33,5 @@ class Rules:
             now_ms,
             rate_at=at_borrow if is_fixed else self.market.daily_rate,
             hours=self.switches["interest_hours"],
-            delay_ms=self.switches["interest_null_seconds"] * 1000,
+            delay_ms=delay_ms,
         )

@@ -11,13 +11,27 @@ from decimal import Decimal
 from itertools import islice
 from uuid import UUID
 
+from django.core.cache import cache
+
 from loans import exact, replay
 from loans.models import Account
 from loans.replay import Hours, Label, Told
 from loans.services import exports
 from loans.services.position import Slot
-from loans.services.slot_replay import CHUNK, Paid, SlotReplay, open_slot, slots_of, told_of
+from loans.services.slot_replay import (
+    CHUNK,
+    Paid,
+    SlotReplay,
+    is_longer,
+    open_slot,
+    remember,
+    slots_of,
+    told_of,
+)
 
+# So many loans are replayed while somebody waits for a page, once an hour.
+MOST_DECIDING = 2_000
+REMEMBERED_SECONDS = 3600
 HEAD = (
     *("account", "venue", "record_id", "symbol", "currency", "borrowed_at", "daily_rate"),
     *("principal", "repaid_principal", "open_principal", "repaid_in_full_at", "started_hours"),
@@ -94,14 +108,19 @@ class Decision:
 
 
 def loan_costs(
-    *, account: Account, now: datetime, slots: Sequence[Slot] | None = None
+    *,
+    account: Account,
+    now: datetime,
+    slots: Sequence[Slot] | None = None,
+    prefer: Hours | None = None,
 ) -> Iterator[LoanCost]:
     """Every loan of the account (of these slots alone, if given) by pair, currency and time.
 
-    A few queries a slot, and three for each thousand loans.
+    `prefer` is the reading to go by for loans that fit both, as `decide` found it. A few queries a
+    slot, and a few for each thousand loans.
     """
     for slot in slots_of(account.pk, now=now) if slots is None else slots:
-        yield from _costs_of(open_slot(slot, venue=account.venue, now=now))
+        yield from _costs_of(open_slot(slot, venue=account.venue, now=now), prefer)
 
 
 def decide(costs: Iterable[LoanCost]) -> Decision:
@@ -110,6 +129,21 @@ def decide(costs: Iterable[LoanCost]) -> Decision:
     for cost in costs:
         counts[_fit(cost)] += 1
     return Decision(**counts)
+
+
+def decide_quickly(*, account: Account, now: datetime) -> Decision:
+    """What the loans say, for a page: from slots that are replayed in a moment, remembered for an
+    hour. Slots with more rows, and what is above so many loans in all, are left out.
+    """
+    key = f"hours-decided:{account.pk}"
+    found = cache.get(key)
+    if found is None:
+        slots = slots_of(account.pk, now=now)
+        short = [slot for slot in slots if not is_longer(slot, MOST_DECIDING)]
+        costs = loan_costs(account=account, now=now, slots=short)
+        found = decide(islice(costs, MOST_DECIDING))
+        remember(key, found, seconds=REMEMBERED_SECONDS)
+    return found
 
 
 def cells(cost: LoanCost, *, account: Account, zone: tzinfo) -> list[str]:
@@ -132,20 +166,20 @@ def cells(cost: LoanCost, *, account: Account, zone: tzinfo) -> list[str]:
     ]
 
 
-def _costs_of(books: SlotReplay) -> Iterator[LoanCost]:
+def _costs_of(books: SlotReplay, prefer: Hours | None) -> Iterator[LoanCost]:
     paid = books.paid("uuid")
     while chunk := list(islice(paid, CHUNK)):
         ids = [one.loan.key for one in chunk]
         told = told_of(books.slot.account_id, ids, now=books.now)
         for one in chunk:
-            yield _cost(books, one, told.get(one.loan.key, ()))
+            yield _cost(books, one, told.get(one.loan.key, ()), prefer)
 
 
-def _cost(books: SlotReplay, one: Paid, told: Sequence[Told]) -> LoanCost:
+def _cost(books: SlotReplay, one: Paid, told: Sequence[Told], prefer: Hours | None) -> LoanCost:
     loan, verdict = one.loan, books.verdict(one, told)
     repaid = exact.total(part.principal for part in one.parts)
     left = None if loan.principal is None else exact.minus(loan.principal, repaid)
-    made = books.spans(one, verdict)
+    replayed, hours = books.cost(one, verdict, prefer=prefer)
     return LoanCost(
         slot=books.slot,
         uuid=one.row.uuid,
@@ -157,8 +191,8 @@ def _cost(books: SlotReplay, one: Paid, told: Sequence[Told]) -> LoanCost:
         left=left,
         closed_at=one.parts[-1].at if one.parts and left == 0 else None,
         told=max((figure.interest for figure in told), default=None),
-        replayed=exact.total(span.total for span in made) if made else None,
-        hours=sum(span.count for span in made) if made else None,
+        replayed=replayed if hours else None,
+        hours=hours or None,
         verdict=verdict,
     )
 

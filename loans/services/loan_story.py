@@ -56,12 +56,18 @@ class Story:
     @property
     def hours(self) -> replay.Hours:
         """By which reading the charges are counted."""
-        return self.verdict.hours
+        return self.verdict.way().hours
 
     @property
     def charges(self) -> replay.Charges:
         """Every charge up to now, made as it is asked for."""
         return replay.Charges(self.spans)
+
+    def charged_by(self, at: datetime) -> tuple[int, Decimal]:
+        """How many hours were charged up to an instant, and what they cost."""
+        counts = [(span, span.count_by(at)) for span in self.spans]
+        cost = exact.total(exact.times(span.amount, Decimal(count)) for span, count in counts)
+        return sum(count for _, count in counts), cost
 
     @property
     def left(self) -> Decimal | None:
@@ -113,7 +119,7 @@ def tell(record: BorrowRecord, *, now: datetime) -> Story:
     books, paid = None, None
     if not is_longer(slot, MOST_REPLAYED):
         books = open_slot(slot, venue=record.account.venue, now=now)
-        paid = next((one for one in books.paid() if one.loan.key == record.record_id), None)
+        paid = books.one(record)
     found = {
         "verdict": replay.Verdict(replay.Label.CANNOT_TELL, TOO_MANY),
         "is_placed": False,
@@ -145,15 +151,15 @@ def ledger(story: Story) -> Iterator[tuple[replay.Hours, int, replay.Charge, Dec
     if not story.is_placed:
         return
     loan = loan_of(story.record)
-    rates, late = story.verdict.basis.choose(story.rates)
-    for hours in story.verdict.fits or tuple(replay.Hours):
+    for way in story.verdict.ways or [replay.Way(hours) for hours in replay.Hours]:
+        rates, late = way.basis.choose(story.rates)
         so_far = exact.ZERO
         made = replay.charges(
-            loan, story.parts, hours=hours, until=story.now, rates=rates, late=late
+            loan, story.parts, hours=way.hours, until=story.now, rates=rates, late=late
         )
         for number, charge in enumerate(made, start=1):
             so_far = exact.plus(so_far, charge.amount)
-            yield hours, number, charge, so_far
+            yield way.hours, number, charge, so_far
 
 
 def _repayments(record: BorrowRecord, parts: Iterable[replay.Part]) -> dict[str, RepayRecord]:

@@ -5,24 +5,32 @@ Reads only. A replay is of an instant: nothing later than `now` counts, so the s
 the same digits again.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django.core.cache import cache
 from django.db.models import Q, QuerySet
 from django.db.models.fields.json import KT
+from redis import RedisError
 
-from loans import replay
+from loans import exact, replay
 from loans.bitmart import rows
+from loans.fields import ExactSum
 from loans.models import BorrowRecord, Kind, Observation, RateChange, RepayRecord, Terms
 from loans.repaying import Repayment, Repayments
-from loans.replay import Hours, Loan, Part, RateFrom, Told, VenueRates
+from loans.replay import NO_RATES, Hours, Loan, Part, RateFrom, Span, Told, VenueRates
 from loans.services.position import Slot
 
+logger = logging.getLogger(__name__)
+
 CHUNK = 1_000
+REMEMBERED_SECONDS = 24 * 3600
 SECOND = timedelta(seconds=1)
 UNKNOWN_BESIDE = "Another loan here has no known principal: repayments may have paid that one."
 LOAN_MISSING = "More was repaid here than the records show as borrowed: a loan is missing."
@@ -52,11 +60,29 @@ class SlotReplay:
 
     def paid(self, *columns: str) -> Iterator[Paid]:
         """Every loan, oldest first, with its repayments and these columns besides."""
-        queue = Repayments(_repayments(self.slot, self.now))
+        queue = Repayments(_repayments(_made(self.slot, self.now)))
         lent = _lent(self.slot, self.now)
         for row in _in_order(lent, (*LOAN_COLUMNS, *columns)):
             loan = loan_of(row)
             yield Paid(row, loan, queue.pay(loan))
+
+    def one(self, record: BorrowRecord) -> Paid:
+        """One loan with its repayments, without going through those before it.
+
+        What was borrowed before it less what was repaid before it is what older loans still owe,
+        and repayments since then pay that first; not so where a loan is missing or unknown.
+        """
+        loan = loan_of(record)
+        if self.doubt:
+            return next(one for one in self.paid() if one.loan.key == loan.key)
+        lent, made = _lent(self.slot, self.now), _made(self.slot, self.now)
+        older = Q(at__lt=loan.at) | Q(at=loan.at, record_id__lt=loan.key)
+        borrowed = lent.filter(Q(at__lte=loan.at) & older).aggregate(sum=ExactSum("principal"))
+        repaid = made.filter(at__lt=loan.at).aggregate(sum=ExactSum("principal"))
+        owed = exact.minus(borrowed["sum"] or exact.ZERO, repaid["sum"] or exact.ZERO)
+        queue = Repayments(_repayments(made.filter(at__gte=loan.at)))
+        queue.pay(Loan("", loan.at, owed, loan.daily_rate))
+        return Paid(record, loan, queue.pay(loan))
 
     def verdict(self, one: Paid, told: Sequence[Told]) -> replay.Verdict:
         """How the replay of a loan and what was told of it compare."""
@@ -68,11 +94,22 @@ class SlotReplay:
             return found
         return replay.Verdict(replay.Label.CANNOT_TELL, doubt, difference=found.difference)
 
-    def spans(self, one: Paid, verdict: replay.Verdict) -> list[replay.Span]:
+    def spans(self, one: Paid, verdict: replay.Verdict) -> list[Span]:
         """The charges of a loan up to now, by the reading that fits it best."""
-        rates, late = verdict.basis.choose(self.rates)
+        way = verdict.way()
+        rates, late = way.basis.choose(self.rates)
         return replay.spans(
-            one.loan, one.parts, hours=verdict.hours, until=self.now, rates=rates, late=late
+            one.loan, one.parts, hours=way.hours, until=self.now, rates=rates, late=late
+        )
+
+    def cost(
+        self, one: Paid, verdict: replay.Verdict, *, prefer: Hours | None = None
+    ) -> tuple[Decimal, int]:
+        """What they add up to, and how many there are; by `prefer` where several readings fit."""
+        way = verdict.way(prefer)
+        rates, late = way.basis.choose(self.rates)
+        return replay.cost(
+            one.loan, one.parts, hours=way.hours, until=self.now, rates=rates, late=late
         )
 
     def _rate_doubt(self, loan: Loan) -> str:
@@ -103,6 +140,14 @@ def is_longer(slot: Slot, rows: int) -> bool:
     )
 
 
+def remember(key: str, found: Any, *, seconds: int) -> None:
+    """Keep something in the shared cache; without it nothing is kept."""
+    try:
+        cache.set(key, found, seconds)
+    except RedisError as exc:
+        logger.warning("%s is not remembered: %s", key, type(exc).__name__)
+
+
 def slots_of(account_id: UUID, *, now: datetime) -> list[Slot]:
     """Every slot of an account with a loan, by pair and currency."""
     lent = BorrowRecord.objects.filter(account_id=account_id, at__lte=now)
@@ -120,8 +165,9 @@ def told_of(account_id: UUID, ids: Sequence[str], *, now: datetime) -> Mapping[s
         "record_id", "seen_at", KT("body__interest_amount")
     )
     for record_id, seen_at, figure in figures:
-        if figure is not None:
-            # Rows were read before they were kept, so this one can be read again.
+        # SQLite writes a JSON null as a word. Rows were read before they were kept, so what else
+        # stands there can be read again.
+        if figure not in (None, "null"):
             interest = rows.amount({"told": str(figure)}, "told")
             found[record_id].append(Told(seen_at, interest))
     return found
@@ -131,8 +177,11 @@ def _lent(slot: Slot, now: datetime) -> QuerySet:
     return BorrowRecord.objects.filter(**slot._asdict(), at__lte=now)
 
 
-def _repayments(slot: Slot, now: datetime) -> Iterator[Repayment]:
-    made = RepayRecord.objects.filter(**slot._asdict(), at__lte=now)
+def _made(slot: Slot, now: datetime) -> QuerySet:
+    return RepayRecord.objects.filter(**slot._asdict(), at__lte=now)
+
+
+def _repayments(made: QuerySet) -> Iterator[Repayment]:
     for row in _in_order(made, ("record_id", "at", "principal")):
         yield Repayment(*row)
 
@@ -150,13 +199,23 @@ def _in_order(records: QuerySet, columns: Sequence[str]) -> Iterator[Any]:
 
 
 def _doubt(slot: Slot, now: datetime) -> str:
-    """Why repayments may be placed wrongly, from the whole of the slot's history."""
-    if _lent(slot, now).filter(principal__isnull=True).exists():
+    """Why repayments may be placed wrongly, from the whole of the slot's history.
+
+    A known principal never changes, so as long as no row is added the finding holds; it is
+    remembered, since it is what takes long.
+    """
+    lent, made = _lent(slot, now), _made(slot, now)
+    if lent.filter(principal__isnull=True).exists():
         return UNKNOWN_BESIDE
-    queue = Repayments(_repayments(slot, now))
-    for row in _in_order(_lent(slot, now), LOAN_COLUMNS):
-        queue.pay(Loan(*row))
-    return LOAN_MISSING if queue.finish() else ""
+    key = "slot-doubt:" + ":".join(map(str, (*slot, lent.count(), made.count())))
+    found = cache.get(key)
+    if found is None:
+        queue = Repayments(_repayments(made))
+        for row in _in_order(lent, LOAN_COLUMNS):
+            queue.pay(Loan(*row))
+        found = LOAN_MISSING if queue.finish() else ""
+        remember(key, found, seconds=REMEMBERED_SECONDS)
+    return found
 
 
 def _rates(slot: Slot, venue: str, now: datetime) -> VenueRates:
@@ -165,7 +224,7 @@ def _rates(slot: Slot, venue: str, now: datetime) -> VenueRates:
         market__venue=venue, market__symbol=slot.symbol, currency=slot.currency
     ).first()
     if terms is None:
-        return replay.NO_RATES
+        return NO_RATES
     seen = RateChange.objects.filter(market_id=terms.market_id, side=terms.side, at__lte=now)
     rows = seen.order_by("at", "id").values_list("at", "daily_rate")
     return VenueRates([RateFrom(*row) for row in rows])

@@ -158,19 +158,17 @@ def _charge_spans(story: Story) -> Iterator[Happening]:
     ends = [part.at for part in story.parts] or [story.now]
     if ends[-1] < story.now:
         ends.append(story.now)
-    rest = list(story.charges)
+    done, so_far = 0, exact.ZERO
     for end in ends:
-        span = [charge for charge in rest if charge.at <= end]
-        rest = rest[len(span) :]
-        if not span:
-            continue
-        total = exact.total(charge.amount for charge in span)
-        count = len(span)
-        yield Happening(
-            span[-1].at,
-            f"{count:,} hour{'s' if count > 1 else ''} charged",
-            format_html("{} by the replay", formatting.amount(total, story.record.currency)),
-        )
+        count, total = story.charged_by(end)
+        if count > done:
+            cost = exact.minus(total, so_far)
+            yield Happening(
+                story.charges[count - 1].at,
+                f"{count - done:,} hour{'s' if count - done > 1 else ''} charged",
+                format_html("{} by the replay", formatting.amount(cost, story.record.currency)),
+            )
+        done, so_far = count, total
 
 
 def _changes(said: Sequence[Said], currency: str) -> Iterator[Happening]:
@@ -195,7 +193,7 @@ def _changes(said: Sequence[Said], currency: str) -> Iterator[Happening]:
 
 def _charge_rows(story: Story) -> list[ChargeRow]:
     """The newest part of the ledger, newest first."""
-    so_far = exact.total(charge.amount for charge in story.charges)
+    so_far = exact.total(span.total for span in story.spans)
     rows, number = [], len(story.charges)
     for charge in story.charges[: -MOST_CHARGES_SHOWN - 1 : -1]:
         rows.append(

@@ -75,9 +75,26 @@ def test_a_loan_opened_on_the_full_hour_is_not_charged_twice_for_it() -> None:
 
 
 def test_asynchronous_booking_charges_the_first_hour_later_and_the_second_on_time() -> None:
-    times = list(charge_times(loan(), OPENED_MS + HOUR_MS, delay_ms=240_000))
+    booked_ms = OPENED_MS + 240_000
 
-    assert times == [OPENED_MS + 240_000, OPENED_MS + HOUR_MS]
+    assert list(charge_times(loan(), booked_ms - 1, delay_ms=240_000)) == []
+    assert list(charge_times(loan(), booked_ms, delay_ms=240_000)) == [OPENED_MS]
+    assert list(charge_times(loan(), OPENED_MS + HOUR_MS, delay_ms=240_000)) == [
+        OPENED_MS,
+        OPENED_MS + HOUR_MS,
+    ]
+
+
+@pytest.mark.parametrize("first_look_ms", [0, 30_000, 60_000, 100_000, 178_000, 500_000])
+def test_a_full_hour_before_the_first_booking_is_charged_once(first_look_ms: int) -> None:
+    opened_ms = OPENED_MS // HOUR_MS * HOUR_MS - 60_000
+    late = {"rate_at": lambda *_: Decimal("0.00055"), "hours": "clock", "delay_ms": 178_000}
+    looked_at = loan(opened_ms=opened_ms)
+
+    accrue(looked_at, opened_ms + first_look_ms, **late)
+    accrue(looked_at, opened_ms + 600_000, **late)
+
+    assert looked_at.charged == 2 * charge(Decimal(100), Decimal("0.00055"))
 
 
 def test_charging_in_steps_and_at_once_gives_the_same() -> None:

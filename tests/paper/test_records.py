@@ -242,3 +242,14 @@ def test_the_hourly_rate_is_shown_cut_or_rounded(fast: Paper, key: PaperKey) -> 
         "up": ("0.00004167", "0.00208334"),
         "half_up": ("0.00004167", "0.00208333"),
     }
+
+
+def test_a_repayment_settles_the_first_hour_before_it_is_booked(fast: Paper) -> None:
+    fast.switch(interest_null_seconds=240)
+    key = fast.new_key()
+    borrow(fast, key, "15")
+    repay(fast, key, "15")
+
+    [repaid] = records(fast, key, "repay_record")
+
+    assert (repaid["repaid_interest"], repaid["repaid_principal"]) == ("0.00034374", "14.99965626")

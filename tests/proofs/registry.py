@@ -41,6 +41,7 @@ PROOFS: tuple[Proof, ...] = (
     Proof("matrix", "Crashes and faults, cell by cell", "tests.proofs.matrix:prove"),
     Proof("duplicates", "Messages delivered again and again", "tests.proofs.crowds:duplicates"),
     Proof("submits", "Simultaneous submits into one slot", "tests.proofs.crowds:submits"),
+    Proof("year", "A year of a busy account, to the last digit", "tests.proofs.year:prove"),
     Proof("fuzz", "Answers that make no sense", "tests.proofs.fuzz:prove", (SQLITE,)),
     Proof("limiter", "Calls counted by the exchange", "tests.proofs.limiter:in_the_database"),
     Proof(

@@ -39,3 +39,11 @@ def test_no_window_exceeds_the_documented_limit_when_the_database_gives_leave() 
 
     assert figures["processes"] == 8
     assert figures["windows above the documented limit"] == 0
+
+
+def test_the_books_of_a_busy_account_are_the_exchanges_to_the_last_digit() -> None:
+    figures = prove("year")
+
+    assert figures["loans"] > 150
+    assert figures["loans that differ"] == 0
+    assert figures["instants compared, and recomputed later"] == 4
