@@ -174,6 +174,24 @@ def test_an_open_loan_read_later_is_told_of_when_it_was_read(desk: Account) -> N
     assert november.interest == line("0", "0.5", "0", "0.5")
 
 
+def test_interest_repaid_on_an_open_loan_read_later_was_charged_by_then(desk: Account) -> None:
+    lend(desk, START + HOUR, principal="20", told={END + HOUR: "0.5"})
+    repaid = {"principal": "4", "interest": "0.3", "first_seen_at": END + HOUR}
+    factories.make_repay(account=desk, at=START + 9 * HOUR, **repaid)
+
+    assert only(state(desk)).interest == line("0", "0.3", "0.3", "0")
+    assert only(state(desk, NOVEMBER)).interest == line("0", "0.2", "0", "0.2")
+    assert state(desk).reconciles
+
+
+def test_interest_repaid_of_no_loan_is_no_interest_told(desk: Account) -> None:
+    lend(desk, START + HOUR, principal="20", told={END + HOUR: "0.5"})
+    repaid = {"principal": "4", "interest": "0.7", "first_seen_at": END + HOUR}
+    factories.make_repay(account=desk, at=START + 9 * HOUR, **repaid)
+
+    assert only(state(desk)).interest == line("0", "0.5", "0.7", "-0.2")
+
+
 def test_a_loan_with_no_known_principal_is_counted_and_told(desk: Account) -> None:
     lend(desk, START + HOUR, principal=None, told={START + 9 * HOUR: None})
 
