@@ -3,8 +3,8 @@
 Principal is what was borrowed before the instant less what was repaid. Interest is what the
 exchange had told by then: of each loan the largest observation up to the instant, so that later
 tellings change nothing. A loan first read later was a missing record: its first telling counts,
-once the loan is repaid or the telling is read. `as_of` is how far knowledge reaches: records first
-read after it do not exist.
+once the loan is repaid or the telling is read, and before that as far as interest was repaid.
+`as_of` is how far knowledge reaches: records first read after it do not exist.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -54,7 +54,8 @@ class Cut:
 
     `unread` are loans that were out at `until` and first read later: of them nothing was told.
     `retold` are the loans of which more was told after `until`. `late` records of before `until`
-    were first read after it, the last of them at `late_at`.
+    were first read after it, the last of them at `late_at`. `advanced` is the interest of unread
+    loans that is known all the same, because it was repaid.
     """
 
     account: Account
@@ -65,6 +66,7 @@ class Cut:
     unread: frozenset[int]
     retold: tuple[Retold, ...]
     recorded: Mapping[Slot, Recorded]
+    advanced: Mapping[Slot, Decimal]
 
     def counted(self, one: Retold) -> list[Telling]:
         """The tellings of a loan that count at this cut."""
@@ -105,13 +107,23 @@ def cut(account: Account, *, until: datetime, as_of: datetime) -> Cut:
         unread=frozenset(loan.pk for loan in unread),
         retold=tuple(retold([*unread, *_told_again(account, until, as_of)])),
         recorded={},
+        advanced={},
     )
-    return replace(found, recorded=_corrected(sums, found.retold, found))
+    recorded = _corrected(sums, found.retold, found)
+    advanced = _advanced(found, recorded)
+    for slot, more in advanced.items():
+        known = recorded[slot]
+        recorded[slot] = replace(known, told=exact.plus(known.told, more))
+    return replace(found, recorded=recorded, advanced=advanced)
 
 
 def grown(before: Cut, after: Cut) -> dict[Slot, Decimal]:
-    """What was told between two cuts of loans taken before the first."""
-    found: dict[Slot, Decimal] = {}
+    """What was told between two cuts of loans taken before the first, and of unread ones because
+    it was repaid.
+    """
+    found = {slot: exact.minus(exact.ZERO, figure) for slot, figure in before.advanced.items()}
+    for slot, figure in after.advanced.items():
+        found[slot] = exact.plus(found.get(slot, exact.ZERO), figure)
     for one in before.retold:
         more = exact.minus(after.told(one), before.told(one))
         found[one.slot] = exact.plus(found.get(one.slot, exact.ZERO), more)
@@ -244,3 +256,14 @@ def _corrected(
             known = replace(known, borrowed=borrowed, unknown=known.unknown + 1)
         sums[one.slot] = known
     return sums
+
+
+def _advanced(at: Cut, recorded: Mapping[Slot, Recorded]) -> dict[Slot, Decimal]:
+    """Of the unread loans' first tellings, what had to be charged because it was repaid."""
+    unread: dict[Slot, Decimal] = {}
+    for one in at.retold:
+        if one.loan.pk in at.unread and one.tellings[0].interest:
+            first = one.tellings[0].interest
+            unread[one.slot] = exact.plus(unread.get(one.slot, exact.ZERO), first)
+    missing = {slot: exact.minus(exact.ZERO, recorded[slot].interest) for slot in unread}
+    return {slot: min(missing[slot], unread[slot]) for slot in unread if missing[slot] > 0}

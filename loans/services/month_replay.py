@@ -118,15 +118,13 @@ def _charged(
     verdict = replay.compare(one.loan, one.parts, told=told, rates=rates)
     if verdict.label is not replay.Label.AGREES:
         return None
-    used, late = verdict.basis.choose(rates)
 
-    def cost_before(end: datetime, hours: replay.Hours) -> Decimal:
-        made = replay.spans(
-            one.loan, one.parts, hours=hours, until=end - _INSTANT, rates=used, late=late
+    def cost_before(end: datetime, way: replay.Way) -> Decimal:
+        used, late = way.basis.choose(rates)
+        cost, _ = replay.cost(
+            one.loan, one.parts, hours=way.hours, until=end - _INSTANT, rates=used, late=late
         )
-        return exact.total(span.total for span in made)
+        return cost
 
-    sums = {
-        exact.minus(cost_before(until, hours), cost_before(since, hours)) for hours in verdict.fits
-    }
+    sums = {exact.minus(cost_before(until, way), cost_before(since, way)) for way in verdict.ways}
     return sums.pop() if len(sums) == 1 else None

@@ -65,6 +65,15 @@ class Entry:
         return self.principal.is_empty and self.interest.is_empty and not self.unknown
 
     @property
+    def incomplete_because(self) -> str:
+        """Why a record of this debt is missing; empty where nothing in the month says so."""
+        if self.principal.opening < 0 or self.principal.closing < 0:
+            return "more was repaid than the records show as borrowed"
+        if self.interest.closing < 0:
+            return "more interest was repaid than the exchange had told"
+        return ""
+
+    @property
     def principal_drift(self) -> Decimal | None:
         """The exchange's principal of now less the closing one."""
         if self.exchange is None:

@@ -21,7 +21,8 @@ from loans.services.months import Month, month_of, months_between
 from loans.services.position import Recorded, Slot
 from loans.services.statement import Doubt, Entry, Late, Line, Movement, Proof, Statement
 
-MOST_MOVEMENTS = 200
+# More than this is no page to print; the lists of the month hold them.
+MOST_MOVEMENTS = 60
 NOTHING = Recorded()
 
 

@@ -49,6 +49,7 @@ class EntryRow:
     title: str
     lines: tuple[LineRow, LineRow]
     unknown: int
+    incomplete: str
     replay: SafeString
     exchange: SafeString
 
@@ -96,6 +97,7 @@ def _entry(entry: Entry, now: datetime) -> EntryRow:
         title=f"{slot.currency} on {slot.symbol}",
         lines=_lines(entry.principal, entry.interest, slot.currency),
         unknown=entry.unknown,
+        incomplete=entry.incomplete_because,
         replay=_replay_words(entry.replay, entry.interest.added, slot.currency),
         exchange=_exchange_words(entry, now),
     )

@@ -174,6 +174,24 @@ def test_an_open_loan_read_later_is_told_of_when_it_was_read(desk: Account) -> N
     assert november.interest == line("0", "0.5", "0", "0.5")
 
 
+def test_interest_repaid_on_an_open_loan_read_later_was_charged_by_then(desk: Account) -> None:
+    lend(desk, START + HOUR, principal="20", told={END + HOUR: "0.5"})
+    repaid = {"principal": "4", "interest": "0.3", "first_seen_at": END + HOUR}
+    factories.make_repay(account=desk, at=START + 9 * HOUR, **repaid)
+
+    assert only(state(desk)).interest == line("0", "0.3", "0.3", "0")
+    assert only(state(desk, NOVEMBER)).interest == line("0", "0.2", "0", "0.2")
+    assert state(desk).reconciles
+
+
+def test_interest_repaid_of_no_loan_is_no_interest_told(desk: Account) -> None:
+    lend(desk, START + HOUR, principal="20", told={END + HOUR: "0.5"})
+    repaid = {"principal": "4", "interest": "0.7", "first_seen_at": END + HOUR}
+    factories.make_repay(account=desk, at=START + 9 * HOUR, **repaid)
+
+    assert only(state(desk)).interest == line("0", "0.5", "0.7", "-0.2")
+
+
 def test_a_loan_with_no_known_principal_is_counted_and_told(desk: Account) -> None:
     lend(desk, START + HOUR, principal=None, told={START + 9 * HOUR: None})
 
@@ -302,43 +320,6 @@ def test_too_many_movements_are_counted_not_listed(
 
     assert statement.movement_count == 2
     assert statement.movements == ()
-
-
-def test_a_month_is_proven_by_lists_read_past_its_end(desk: Account) -> None:
-    for kind in Kind:
-        factories.make_coverage(account=desk, kind=kind)
-
-    assert state(desk).proof.is_whole
-    assert not state(desk, Month(2026, 9), as_of=NOW).proof.doubts
-
-
-def test_gaps_and_lists_that_end_early_are_named(desk: Account) -> None:
-    gap = {"starts_at": START + HOUR, "ends_at": START + HOUR + timedelta(seconds=1)}
-    factories.make_gap(coverage=factories.make_coverage(account=desk), **gap)
-    factories.make_coverage(account=desk, kind=Kind.REPAY, complete_to=END - HOUR)
-    factories.make_coverage(account=desk, symbol="ETH_USDT", complete_from=START)
-    factories.make_coverage(account=desk, symbol="XRP_USDT", complete_to=None)
-    factories.make_coverage(account=desk, symbol="SOL_USDT", trusted=False)
-
-    doubts = state(desk).proof.doubts
-
-    found = {(one.symbol, one.kind, one.starts_at, one.ends_at) for one in doubts}
-    assert found == {
-        ("BTC_USDT", "borrow", gap["starts_at"], gap["ends_at"]),
-        ("BTC_USDT", "repay", END - HOUR, None),
-        ("ETH_USDT", "borrow", None, START),
-        ("XRP_USDT", "borrow", None, None),
-        ("SOL_USDT", "borrow", None, None),
-    }
-    assert not state(desk).proof.is_whole
-
-
-def test_a_gap_after_the_month_does_not_concern_it(desk: Account) -> None:
-    for kind in Kind:
-        coverage = factories.make_coverage(account=desk, kind=kind)
-        factories.make_gap(coverage=coverage, starts_at=END, ends_at=END + HOUR)
-
-    assert state(desk).proof.is_whole
 
 
 def test_months_reach_from_the_first_record_to_now(desk: Account) -> None:

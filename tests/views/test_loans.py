@@ -13,7 +13,16 @@ from django.test import Client
 from django.utils import timezone
 from django.utils.html import strip_tags
 
-from loans.models import Account, AccountShare, BorrowRecord, Feed, MarginAccount, Market, State
+from loans.models import (
+    Account,
+    AccountShare,
+    BorrowRecord,
+    Feed,
+    MarginAccount,
+    MarginSide,
+    Market,
+    State,
+)
 from tests import factories
 from tests.factories import HOUR, NOW
 
@@ -181,6 +190,18 @@ def test_a_debt_shows_the_label_of_the_replay_and_the_cost_of_thirty_days(
 
     assert "replay agrees" in text
     assert str(Decimal("0.00045833") * 720) in text
+
+
+def test_repaying_is_not_offered_where_the_exchange_says_nothing_is_owed(
+    client: Client, desk: Account, market: Market
+) -> None:
+    indebt(desk, market)
+    MarginSide.objects.update(borrow_unpaid="0", interest_unpaid="0")
+
+    answer = client.get("/loans/")
+
+    assert "USDT</a> on BTC_USDT" in answer.text
+    assert "/repay/?account" not in answer.text
 
 
 def test_repaid_loans_are_one_link_away(client: Client, desk: Account) -> None:

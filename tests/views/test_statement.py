@@ -171,6 +171,15 @@ def test_unknown_principals_and_late_records_are_said(client: Client, desk: Acco
     assert "2025-11-01 01:00:00 UTC" in text
 
 
+def test_more_repaid_than_borrowed_is_called_incomplete(client: Client, desk: Account) -> None:
+    factories.make_repay(account=desk, principal="5", at=START + HOUR)
+
+    text = text_of(client)
+
+    assert "history incomplete: more was repaid than the records show as borrowed" in text
+    assert "−5.00000000" in text
+
+
 def test_a_fixed_statement_prints_the_same_for_ever(client: Client, desk: Account) -> None:
     lend(desk)
     query = OCTOBER | {"as_of": "2025-11-05T00:00:00Z"}
