@@ -31,6 +31,7 @@ from loans.models import (
 )
 from loans.services import archive, archive_parts, jobs
 from loans.services.audit import By
+from loans.services.turns import turn
 from loans.tasks import jobs as job_tasks
 from tests.factories import (
     NOW,
@@ -301,6 +302,26 @@ def test_the_certificate_claims_no_more_than_the_rows(
     assert found.json("certificate")[0]["complete_to"].startswith("2026-11-20T12:00:00")
     assert "2026-11-21" not in found.text("index.html")
     assert found.json("borrows") == []
+
+
+def test_while_others_read_the_account_it_waits_and_then_reads_all_the_same(desk: Account) -> None:
+    job = place(desk)
+    with turn(f"account:{desk.pk}", seconds=60):
+        go_on(job)
+        waiting = (job.is_held, job.memory["turned_away"], Coverage.objects.count() > 0)
+        go_on(job, holds=archive.MOST_TURNED_AWAY + 1)
+
+    assert waiting == (False, 1, False)
+    assert Coverage.objects.exclude(checked_at=None).exists()
+
+
+def test_a_key_that_does_not_open_is_told(desk: Account) -> None:
+    Account.objects.filter(pk=desk.pk).update(secret_sealed="broken")
+
+    index = Unpacked(go_on(place(desk), holds=3)).text("index.html")
+
+    assert "The stored key does not open." in index
+    assert "<h2>Not proven complete</h2>" in index
 
 
 def test_it_can_be_asked_for_again(desk: Account) -> None:
