@@ -16,6 +16,7 @@ import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core.cache import cache
+from django.test import Client
 from django.utils import timezone
 
 from loans import tasks, venues
@@ -178,6 +179,28 @@ def test_an_exchange_that_fails_in_the_middle_is_asked_again(desk: Account, pape
     paper.clear_faults()
     found = Unpacked(go_on(job, holds=9))
     assert "<h2>Complete</h2>" in found.text("index.html")
+
+
+def test_nobody_must_wait_for_an_exchange_that_is_gone(
+    desk: Account, owner: User, paper: Paper
+) -> None:
+    browser = Client()
+    browser.force_login(owner)
+    job = place(desk)
+    address = f"/files/{job.pk}/hand-out/"
+    early = browser.post(address, follow=True)
+    paper.fault("drop", kind="borrow_record", skip=40, count=1000)
+    go_on(job)
+
+    offered = browser.get("/files/")
+    late = browser.post(address, follow=True)
+    found = Unpacked(go_on(job))
+
+    assert b"nothing was changed" in early.content
+    assert address in offered.content.decode()
+    assert b"made of what is there" in late.content
+    assert "A person asked for what was there" in found.text("index.html")
+    assert "<h2>Not proven complete</h2>" in found.text("README.txt") + found.text("index.html")
 
 
 def test_an_exchange_that_stays_away_is_not_waited_for_for_ever(
