@@ -105,6 +105,7 @@ files_urls = [
     path("files/archive/", files.archive, name="file_archive"),
     path("files/<uuid:pk>/", files.fetch, name="file"),
     path("files/<uuid:pk>/cancel/", files.cancel, name="file_cancel"),
+    path("files/<uuid:pk>/hand-out/", files.hand_out, name="file_hand_out"),
 ]
 
 urlpatterns: list[URLPattern] = [

@@ -35,6 +35,8 @@ FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=15), timedelta(minutes=10)
 # How long an exchange that does not answer is asked again, and one that refuses the key.
 PATIENCE, PATIENCE_REFUSED = timedelta(hours=6), timedelta(minutes=10)
 BEING_READ = "The lists of every pair are being read."
+BEING_WRITTEN = "The files are being written."
+ENOUGH = "A person asked for what was there, while the exchange did not answer."
 NO_PAIRS = "The pairs of this exchange are not known yet."
 LOADING, WRITING = "loading", "writing"
 
@@ -104,6 +106,24 @@ def give_up_loading(hold: Hold, *, why: str) -> None:
     _go_on_to_writing(hold)
 
 
+def hand_out_now(job: Job, *, now: datetime) -> bool:
+    """While the exchange does not answer, a person may take what is there; False if a worker
+    reads just now.
+    """
+    memory = job.memory | {"gave_up": ENOUGH, "phase": WRITING, "phase_began_at": _text(now)}
+    waiting = Job.objects.filter(pk=job.pk, epoch=job.epoch, state=Job.State.RUNNING, is_held=False)
+    return is_waiting(job) and bool(
+        waiting.update(
+            memory=memory, lease_until=now, done=0, total=0, unit="rows", note=BEING_WRITTEN
+        )
+    )
+
+
+def is_waiting(job: Job) -> bool:
+    """Whether an archive waits for an exchange that does not answer."""
+    return job.state == Job.State.RUNNING and bool(job.memory.get("waits")) and not job.is_held
+
+
 def write(hold: Hold, folder: Folder) -> None:
     """Write the parts that are not written yet, and pack them. Raises: CannotBeMade, Gone."""
     with saying_what_is_wrong():
@@ -160,7 +180,8 @@ def _go_on_to_writing(hold: Hold) -> None:
     now = hold.clock()
     hold.job.memory |= {"phase": WRITING, "phase_began_at": _text(now)}
     hold.job.done, hold.job.total, hold.job.unit = 0, 0, "rows"
-    hold.job.note = "The files are being written."
+    hold.job.note = BEING_WRITTEN
+    hold.job.memory.pop("waits", None)
     hold.release(until=now)
 
 

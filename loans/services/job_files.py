@@ -57,6 +57,7 @@ class Folder:
         Raises: Gone, if the job is not this worker's any more; then nothing of it is left.
         """
         size, sha256 = settle(file)
+        hold.remember()
         place = self.place_of(hold.job)
         os.replace(self._draft(hold.job), place)
         _settle_folder(self.path)

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from loans import tasks
 from loans.htmx import HtmxHttpRequest, render_page
 from loans.models import Account, Job, Kind
+from loans.services import archive as archives
 from loans.services import file_forms, history, jobs
 from loans.services.file_forms import FORMS, Form
 from loans.services.filters import HistoryFilter
@@ -112,6 +113,18 @@ def cancel(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
         messages.success(request, "Cancelled: nothing of it is kept.")
     else:
         messages.info(request, "It was finished already.")
+    return see_other("loans:files")
+
+
+@require_POST
+def hand_out(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
+    """Do not wait for the exchange any longer: make the archive of what is there."""
+    job = get_object_or_404(Job.objects.visible_to(request.user), pk=pk)
+    if archives.hand_out_now(job, now=timezone.now()):
+        ring(tasks.run_job, str(job.pk))
+        messages.success(request, "The archive is made of what is there; its index says so.")
+    else:
+        messages.info(request, "The exchange is being read just now; nothing was changed.")
     return see_other("loans:files")
 
 

@@ -8,6 +8,7 @@ from django.template.defaultfilters import filesizeformat
 
 from loans.formatting import duration_words, whole_seconds
 from loans.models import Job, Kind
+from loans.services import archive
 from loans.services.file_forms import FORMS
 
 CHIPS = {
@@ -37,6 +38,7 @@ class JobRow:
     rate: str = ""
     left: str = ""
     size: str = ""
+    may_hand_out: bool = False
 
 
 def present(found: Iterable[Job], *, now: datetime) -> list[JobRow]:
@@ -61,6 +63,7 @@ def _row(job: Job, now: datetime) -> JobRow:
         rate=rate,
         left=left,
         size=filesizeformat(job.size) if job.size else "",
+        may_hand_out=archive.is_waiting(job),
     )
 
 
@@ -83,7 +86,7 @@ def _pace(job: Job, now: datetime) -> tuple[str, str]:
     """Rate and time left, from whole seconds; nothing while it waits for the exchange."""
     began = job.memory.get("phase_began_at")
     seconds = whole_seconds(now, datetime.fromisoformat(began) if began else job.started_at)
-    if job.memory.get("waits") or not job.done or not job.total or seconds < STEADY_SECONDS:
+    if archive.is_waiting(job) or not job.done or not job.total or seconds < STEADY_SECONDS:
         return "", ""
     a_second, a_minute = job.done // seconds, job.done * 60 // seconds
     rate = f"{a_second:,} {job.unit} a second" if a_second else f"{a_minute:,} {job.unit} a minute"

@@ -16,6 +16,7 @@ import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core.cache import cache
+from django.test import Client
 from django.utils import timezone
 
 from loans import tasks, venues
@@ -31,6 +32,7 @@ from loans.models import (
 )
 from loans.services import archive, archive_parts, jobs
 from loans.services.audit import By
+from loans.services.turns import turn
 from loans.tasks import jobs as job_tasks
 from tests.factories import (
     NOW,
@@ -179,6 +181,28 @@ def test_an_exchange_that_fails_in_the_middle_is_asked_again(desk: Account, pape
     assert "<h2>Complete</h2>" in found.text("index.html")
 
 
+def test_nobody_must_wait_for_an_exchange_that_is_gone(
+    desk: Account, owner: User, paper: Paper
+) -> None:
+    browser = Client()
+    browser.force_login(owner)
+    job = place(desk)
+    address = f"/files/{job.pk}/hand-out/"
+    early = browser.post(address, follow=True)
+    paper.fault("drop", kind="borrow_record", skip=40, count=1000)
+    go_on(job)
+
+    offered = browser.get("/files/")
+    late = browser.post(address, follow=True)
+    found = Unpacked(go_on(job))
+
+    assert b"nothing was changed" in early.content
+    assert address in offered.content.decode()
+    assert b"made of what is there" in late.content
+    assert "A person asked for what was there" in found.text("index.html")
+    assert "<h2>Not proven complete</h2>" in found.text("README.txt") + found.text("index.html")
+
+
 def test_an_exchange_that_stays_away_is_not_waited_for_for_ever(
     desk: Account, paper: Paper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -301,6 +325,26 @@ def test_the_certificate_claims_no_more_than_the_rows(
     assert found.json("certificate")[0]["complete_to"].startswith("2026-11-20T12:00:00")
     assert "2026-11-21" not in found.text("index.html")
     assert found.json("borrows") == []
+
+
+def test_while_others_read_the_account_it_waits_and_then_reads_all_the_same(desk: Account) -> None:
+    job = place(desk)
+    with turn(f"account:{desk.pk}", seconds=60):
+        go_on(job)
+        waiting = (job.is_held, job.memory["turned_away"], Coverage.objects.count() > 0)
+        go_on(job, holds=archive.MOST_TURNED_AWAY + 1)
+
+    assert waiting == (False, 1, False)
+    assert Coverage.objects.exclude(checked_at=None).exists()
+
+
+def test_a_key_that_does_not_open_is_told(desk: Account) -> None:
+    Account.objects.filter(pk=desk.pk).update(secret_sealed="broken")
+
+    index = Unpacked(go_on(place(desk), holds=3)).text("index.html")
+
+    assert "The stored key does not open." in index
+    assert "<h2>Not proven complete</h2>" in index
 
 
 def test_it_can_be_asked_for_again(desk: Account) -> None:

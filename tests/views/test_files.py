@@ -133,7 +133,7 @@ def test_looking_at_the_page_places_nothing(browser: Client) -> None:
     assert not Job.objects.exists()
 
 
-@pytest.mark.parametrize("deed", ["", "cancel/"])
+@pytest.mark.parametrize("deed", ["", "cancel/", "hand-out/"])
 def test_a_strangers_job_is_not_found(
     browser: Client, stranger: User, colleague: User, desk: Account, deed: str
 ) -> None:
