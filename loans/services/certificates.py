@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from loans.models import Account, Coverage, Kind
-from loans.services.statements import ALWAYS, both, converters, from_database, one_of, to_database
+from loans.services.sql import ALWAYS, both, converters, from_database, one_of, to_database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db import connection
 
 from loans.models import Account, Instruction, SiteState, State
-from loans.services.statements import one_of, to_database
+from loans.services.sql import one_of, to_database
 
 UNSETTLED = (str(State.UNKNOWN), str(State.NEEDS_HUMAN))
 

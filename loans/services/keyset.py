@@ -15,7 +15,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from loans.services.statements import ALWAYS, Condition, both
+from loans.services.sql import ALWAYS, Condition, both
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

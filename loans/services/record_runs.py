@@ -18,7 +18,7 @@ from django.db.models import Field
 from loans.models import Account, BorrowRecord, Instruction, Kind, RepayRecord
 from loans.services.filters import HistoryFilter
 from loans.services.keyset import Cursor, Order, statement
-from loans.services.statements import (
+from loans.services.sql import (
     ALWAYS,
     Condition,
     both,
