@@ -27,8 +27,8 @@ def who(request: HttpRequest, now: datetime) -> By:
 
 
 def accounts_of(request: HttpRequest) -> list[Account]:
-    """The accounts that the person sees, as far as a page shows them (never their sealed keys), read
-    once a request: the page and its frame ask for them. For pages that change no account.
+    """The accounts that the person sees, as far as a page shows them (never their sealed keys),
+    read once a request: the page and its frame ask for them. For pages that change no account.
     """
     if not hasattr(request, "accounts_seen"):
         sql, params = _sql_of_visible(connection.vendor)
