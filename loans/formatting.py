@@ -141,10 +141,11 @@ def instant(
     """An instant in the person's zone; hovering shows it in UTC."""
     if at is None:
         return UNKNOWN
-    utc = at.astimezone(UTC).isoformat(timespec="milliseconds")
-    local = escape(local_text(at, zone, milliseconds=milliseconds))
+    utc = at.astimezone(UTC).isoformat(" ", "milliseconds")
+    local = local_text(at, zone, milliseconds=milliseconds)
     return SafeString(
-        f'<time class="num" datetime="{utc}" title="{utc[:10]} {utc[11:19]} UTC">{local}</time>'
+        f'<time class="num" datetime="{utc[:10]}T{utc[11:]}" title="{utc[:19]} UTC">'
+        f"{escape(local)}</time>"
     )
 
 

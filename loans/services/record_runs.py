@@ -15,9 +15,10 @@ from typing import Any
 from django.db import connection
 from django.db.models import Field
 
-from loans.models import Account, BorrowRecord, Instruction, Kind, RepayRecord
+from loans.models import Account, Instruction, Kind
 from loans.services.filters import HistoryFilter
 from loans.services.keyset import Cursor, Order, statement
+from loans.services.record_store import model_of
 from loans.services.sql import (
     ALWAYS,
     Condition,
@@ -32,18 +33,12 @@ COMMON = ("id", "account_id", "record_id", "symbol", "currency", "interest", "at
 BORROW_COLUMNS = (*COMMON, "uuid", "principal", "daily_rate", "hourly_rate")
 REPAY_COLUMNS = (*COMMON, "amount", "principal")
 REPEATED = frozenset({"account", "daily_rate", "hourly_rate"})
-INSTRUCTION = "instruction__id"
-BorrowRow = namedtuple("BorrowRow", (*BORROW_COLUMNS, INSTRUCTION))
-RepayRow = namedtuple("RepayRow", (*REPAY_COLUMNS, INSTRUCTION))
+BorrowRow = namedtuple("BorrowRow", (*BORROW_COLUMNS, "instruction__id"))
+RepayRow = namedtuple("RepayRow", (*REPAY_COLUMNS, "instruction__id"))
 # More members than this cost more than filtering a run of the time index.
 MOST_MEMBERS = 24
 # SQLite joins at most 500 runs, and a member may need two of them twice over.
 MOST_ACCOUNTS = 100
-
-
-def model_of(kind: str) -> type[BorrowRecord] | type[RepayRecord]:
-    """The table of a kind."""
-    return BorrowRecord if kind == Kind.BORROW else RepayRecord
 
 
 def columns_of(kind: str) -> tuple[str, ...]:

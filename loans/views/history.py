@@ -79,7 +79,9 @@ def _form(chosen: HistoryFilter) -> dict[str, object]:
         "currencies": lambda: _options(_currencies(symbols()), chosen.currency),
         "from_type": _date_type(chosen, "from"),
         "to_type": _date_type(chosen, "to"),
-        "filter_errors": [(name, chosen.errors.get(name, "")) for name in FIELDS],
+        "error_fields": history_rows.error_fields(
+            tuple((name, chosen.errors.get(name, "")) for name in FIELDS)
+        ),
     }
 
 

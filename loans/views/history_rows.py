@@ -12,6 +12,7 @@ from html import escape
 from typing import Any
 from uuid import UUID
 
+from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -104,6 +105,17 @@ def options(names: Iterable[str], chosen: str) -> SafeString:
         "".join(
             f"<option{' selected' if name == chosen else ''}>{escape(name)}</option>"
             for name in names
+        )
+    )
+
+
+@lru_cache(maxsize=256)
+def error_fields(errors: tuple[tuple[str, str], ...]) -> SafeString:
+    """What is wrong beside each field, empty where nothing is, as a fragment carries it along."""
+    name = "loans/partials/_filter_error.html"
+    return SafeString(
+        "".join(
+            render_to_string(name, {"name": one, "text": text, "oob": True}) for one, text in errors
         )
     )
 

@@ -28,9 +28,8 @@ def who(request: HttpRequest, now: datetime) -> By:
 
 
 def accounts_of(request: HttpRequest) -> list[Account]:
-    """The accounts that the person sees, read once a request: the page and its frame ask for them.
-
-    For pages that change no account.
+    """The accounts that the person sees, as far as a page shows them (never their sealed keys),
+    read once a request: the page and its frame ask for them. For pages that change no account.
     """
     if not hasattr(request, "accounts_seen"):
         sql, params = _sql_of_visible(connection.vendor)
@@ -47,7 +46,8 @@ def _sql_of_visible(vendor: str) -> tuple[str, tuple[object, ...]]:
     """The statement of `visible_to`, written once an engine: that takes the ORM several times as
     long as the database to answer it.
     """
-    return Account.objects.visible_to(User(pk=_ANYONE)).query.sql_with_params()
+    seen = Account.objects.visible_to(User(pk=_ANYONE)).only("venue", "label", "status")
+    return seen.query.sql_with_params()
 
 
 def has_proved_lately(request: HttpRequest) -> bool:

@@ -31,6 +31,7 @@ FILTERS: tuple[dict[str, str], ...] = (
     {"from": "2026-11-20T11:59:51", "to": "2026-11-20T11:59:57"},
     {"q": "eth"},
     {"q": "usdt"},
+    {"q": "ETH"},  # a part of a pair, and the id of a record on it
     {"q": "X7"},
     {"q": "X7", "symbol": "ETH_USDT"},
     {"q": "nothing"},
@@ -46,7 +47,7 @@ def accounts(db: None) -> list[Account]:
     for n, (account, symbol) in zip(range(ROWS), product(found * ROWS, PAIRS), strict=False):
         fields = {
             "account": account,
-            "record_id": "X7" if n in (7, 10) else f"X{n}",
+            "record_id": {7: "X7", 10: "X7", 13: "ETH"}.get(n, f"X{n}"),
             "symbol": symbol,
             "currency": symbol.split("_")[n % 2],
             "at": NOW - n // 4 * SECOND,
