@@ -1,0 +1,75 @@
+"""Pieces of the few statements that are written as text, because every page of the history waits
+for them and the ORM takes longer to write one than the database to answer it.
+
+Values only ever go in as parameters, and both ways through the fields of the models.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache, lru_cache
+from typing import Any
+
+from django.db import connection
+from django.db.models import Field, Model
+
+Condition = tuple[str, tuple[Any, ...]]
+Converter = Callable[[Any], Any]
+ALWAYS: Condition = ("TRUE", ())
+NEVER: Condition = ("FALSE", ())
+
+
+def both(*conditions: Condition) -> Condition:
+    """All of them at once."""
+    if NEVER in conditions:
+        return NEVER
+    told = [condition for condition in conditions if condition != ALWAYS]
+    if not told:
+        return ALWAYS
+    return " AND ".join(sql for sql, _ in told), tuple(v for _, values in told for v in values)
+
+
+def one_of(column: str, values: Sequence[Any]) -> Condition:
+    """The column is one of some values; of none, nothing holds."""
+    if not values:
+        return NEVER
+    return f"{column} IN ({', '.join(['%s'] * len(values))})", tuple(values)
+
+
+def to_database(model: type[Model], column: str) -> Converter:
+    """What makes a parameter of a column's value."""
+    field = model._meta.get_field(column)
+    return lambda value: field.get_db_prep_value(value, connection)
+
+
+def from_database(
+    rows: Sequence[Sequence[Any]], steps: Iterable[tuple[int, Converter]]
+) -> Iterator[tuple[Any, ...]]:
+    """The values of rows; the steps are what `converters` gave for their fields."""
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+    for place, convert in steps if columns else ():
+        columns[place] = [convert(value) for value in columns[place]]
+    return zip(*columns, strict=True)
+
+
+@cache
+def converters(
+    fields: tuple[Field | None, ...], vendor: str, repeated: frozenset[str] = frozenset()
+) -> list[tuple[int, Converter]]:
+    """What makes values of what this engine gives, by their place in a row; None is a plain
+    number. A column whose values are `repeated` from row to row is read once a value.
+    """
+    found = []
+    for place, field in enumerate(fields):
+        if field is None:
+            continue
+        column = field.get_col(field.model._meta.db_table)
+        for convert in [
+            *connection.ops.get_db_converters(column),
+            *column.get_db_converters(connection),
+        ]:
+            step = _bound(convert, column)
+            found.append((place, lru_cache(1024)(step) if field.name in repeated else step))
+    return found
+
+
+def _bound(convert: Callable[..., Any], column: Any) -> Converter:
+    return lambda value: convert(value, column, connection)
