@@ -8,14 +8,23 @@ one moment, whatever is being written.
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from django.db import connection
+from django.db.models import Model
 
 from loans import exact
 from loans.fields import exact_sum
-from loans.models import ALL_PAIRS, ALL_TIME, Account, Kind, RecordTotal
+from loans.models import ALL_PAIRS, ALL_TIME, Account, BorrowRecord, Kind, RecordTotal
 from loans.services.rollups import COUNTS, MODELS, Figures, names_of, period_of
+from loans.services.sql import (
+    ALWAYS,
+    Condition,
+    both,
+    converters,
+    from_database,
+    one_of,
+    to_database,
+)
 
 DAY = timedelta(days=1)
 BEFORE_ALL, AFTER_ALL = 100_000, 999_999  # months; a day has two digits more
@@ -52,40 +61,8 @@ class Wanted:
     symbol: str = ""
 
 
-@dataclass(slots=True)
-class Meant:
-    """A condition in SQL with its values, put together piece by piece. The ORM would take longer
-    to put it together than the database takes to answer.
-    """
-
-    texts: list[str]
-    values: list[Any]
-
-    def also(self, text: str, *values: Any) -> None:
-        """Narrow it."""
-        self.texts.append(text)
-        self.values += values
-
-    def among(self, column: str, values: Collection[Any], *, others: bool = False) -> None:
-        """The column is one of the values, or with `others` none of them."""
-        if values:
-            marks = ", ".join(["%s"] * len(values))
-            self.also(f"{column} {'NOT IN' if others else 'IN'} ({marks})", *values)
-        elif not others:
-            self.also("1 = 0")
-
-    def between(self, since: datetime | None, until: datetime | None) -> None:
-        """The record is of the span."""
-        adapt = connection.ops.adapt_datetimefield_value
-        if since:
-            self.also("at >= %s", adapt(since))
-        if until:
-            self.also("at < %s", adapt(until))
-
-
 def by_currency(wanted: Wanted) -> dict[str, Figures]:
     """What they add up to, by currency. One query; currencies without a record are left out."""
-    found: dict[str, Figures] = {}
     members = list(_members(wanted))
     with connection.cursor() as cursor:
         cursor.execute(
@@ -94,74 +71,75 @@ def by_currency(wanted: Wanted) -> dict[str, Figures]:
         )
         rows = cursor.fetchall()
     sums = [RecordTotal._meta.get_field(name) for name in names_of(wanted.kind)]
-    for currency, sign, *values in rows:
-        counts, told = map(int, values[: len(COUNTS)]), values[len(COUNTS) :]
-        read = (
-            field.from_db_value(v, None, connection) for field, v in zip(sums, told, strict=True)
-        )
-        figures = Figures(*counts, *(value or exact.ZERO for value in read))
+    nothing = [None] * (2 + len(COUNTS))  # the currency, the sign and the counts are as they are
+    found: dict[str, Figures] = {}
+    for currency, sign, *told in from_database(
+        rows, converters((*nothing, *sums), connection.vendor)
+    ):
+        counts, figures = map(int, told[: len(COUNTS)]), told[len(COUNTS) :]
+        these = Figures(*counts, *(figure or exact.ZERO for figure in figures))
         before = found.get(currency, Figures())
-        found[currency] = before.plus(figures) if sign > 0 else before.minus(figures)
+        found[currency] = before.plus(these) if sign > 0 else before.minus(these)
     return {currency: found[currency] for currency in sorted(found) if found[currency].records}
 
 
-def _members(wanted: Wanted) -> Iterator[tuple[str, list[Any]]]:
+def _members(wanted: Wanted) -> Iterator[Condition]:
     """The sums of each piece, as statements with the same columns."""
     cut = cut_up(wanted.since, wanted.until)
+    pairs = ALWAYS if wanted.symbols is None else one_of("symbol", tuple(wanted.symbols))
     if cut.periods:
         yield _of_totals(wanted, cut.periods)
     for sign, pieces in ((1, cut.added), (-1, cut.taken)):
-        for piece in pieces:
-            meant = _meant(wanted)
-            meant.between(*piece)
-            if wanted.symbols is not None:
-                meant.among("symbol", wanted.symbols)
-            yield _of_records(wanted, meant, sign)
+        for since, until in pieces:
+            yield _of_records(wanted, both(_within(since, until), pairs), sign)
     if wanted.named:
-        meant = _meant(wanted)
-        meant.also("record_id = %s", wanted.named)
-        meant.between(wanted.since, wanted.until)
-        meant.among("symbol", wanted.symbols or (), others=True)
+        named: Condition = ("record_id = %s", (wanted.named,))
+        if wanted.symbols:
+            listed, values = one_of("symbol", tuple(wanted.symbols))
+            named = both(named, (f"NOT {listed}", values))
         if wanted.symbol:
-            meant.among("symbol", [wanted.symbol])
-        yield _of_records(wanted, meant, 1)
+            named = both(named, ("symbol = %s", (wanted.symbol,)))
+        yield _of_records(wanted, both(_within(wanted.since, wanted.until), named), 1)
 
 
-def _meant(wanted: Wanted) -> Meant:
-    key = Account._meta.pk
-    meant = Meant([], [])
-    accounts = [key.get_db_prep_value(account.pk, connection) for account in wanted.accounts]
-    meant.among("account_id", accounts)
-    if wanted.currency:
-        meant.also("currency = %s", wanted.currency)
-    return meant
+def _within(since: datetime | None, until: datetime | None) -> Condition:
+    convert = to_database(BorrowRecord, "at")
+    return both(
+        ("at >= %s", (convert(since),)) if since else ALWAYS,
+        ("at < %s", (convert(until),)) if until else ALWAYS,
+    )
 
 
-def _of_totals(wanted: Wanted, periods: Sequence[tuple[int, int]]) -> tuple[str, list[Any]]:
-    meant = _meant(wanted)
-    meant.also("kind = %s", str(wanted.kind))
-    meant.among("symbol", [ALL_PAIRS] if wanted.symbols is None else wanted.symbols)
+def _of_totals(wanted: Wanted, periods: Sequence[tuple[int, int]]) -> Condition:
     spans = " OR ".join(["period BETWEEN %s AND %s"] * len(periods))
-    meant.also(f"({spans})", *(bound for span in periods for bound in span))
+    meant = both(
+        ("kind = %s", (str(wanted.kind),)),
+        one_of("symbol", (ALL_PAIRS,) if wanted.symbols is None else tuple(wanted.symbols)),
+        (f"({spans})", tuple(bound for span in periods for bound in span)),
+    )
     return _summed(wanted, RecordTotal, [f"SUM({name})" for name in COUNTS], meant, 1)
 
 
-def _of_records(wanted: Wanted, meant: Meant, sign: int) -> tuple[str, list[Any]]:
+def _of_records(wanted: Wanted, meant: Condition, sign: int) -> Condition:
     counts = ["COUNT(*)", "COUNT(principal)", "COUNT(interest)"]
     return _summed(wanted, MODELS[Kind(wanted.kind)], counts, meant, sign)
 
 
 def _summed(
-    wanted: Wanted, model: Any, counts: Sequence[str], meant: Meant, sign: int
-) -> tuple[str, list[Any]]:
+    wanted: Wanted, model: type[Model], counts: Sequence[str], meant: Condition, sign: int
+) -> Condition:
+    convert = to_database(Account, "id")
+    accounts = one_of("account_id", [convert(account.pk) for account in wanted.accounts])
+    currency = ("currency = %s", (wanted.currency,)) if wanted.currency else ALWAYS
+    condition, values = both(accounts, meant, currency)
     fields = map(model._meta.get_field, names_of(wanted.kind))
     columns = ["currency", str(sign), *counts]
     columns += [exact_sum(field.column, field.digits, connection.vendor) for field in fields]
     statement = (
         f"SELECT {', '.join(columns)} FROM {model._meta.db_table} "  # noqa: S608 - our own names
-        f"WHERE {' AND '.join(meant.texts)} GROUP BY currency"
+        f"WHERE {condition} GROUP BY currency"
     )
-    return statement, meant.values
+    return statement, values
 
 
 def cut_up(since: datetime | None, until: datetime | None) -> Cut:

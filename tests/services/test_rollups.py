@@ -22,7 +22,7 @@ from loans.models import ALL_TIME, Account, BorrowRecord, Kind, RecordTotal, Rep
 from loans.services import history, rollups
 from loans.services.filters import HistoryFilter
 from loans.services.positions import positions
-from loans.services.record_store import model_of, store
+from loans.services.record_store import store
 from loans.services.spans import cut_up
 from tests.factories import NOW, make_account, make_borrow
 from tests.services.canned import loan
@@ -101,7 +101,7 @@ def fill(account: Account, kind: str, seed: int, count: int = 120) -> None:
 
 def scan(kind: str, chosen: HistoryFilter) -> list[history.Total]:
     """The totals by looking at every row."""
-    rows = [row for row in model_of(kind).objects.all() if is_meant(row, chosen)]
+    rows = [row for row in rollups.MODELS[kind].objects.all() if is_meant(row, chosen)]
     found = []
     for currency in sorted({row.currency for row in rows}):
         mine = [row for row in rows if row.currency == currency]
@@ -119,14 +119,15 @@ def scan(kind: str, chosen: HistoryFilter) -> list[history.Total]:
 
 
 def is_meant(row: BorrowRecord | RepayRecord, chosen: HistoryFilter) -> bool:
-    """Whether a filter means a row, read from the filter's own words."""
+    """Whether a filter means a row, found without any statement."""
+    by_text = chosen.matching is None or row.symbol in chosen.matching or row.record_id == chosen.q
     return (
         row.account_id in {account.pk for account in chosen.chosen}
-        and (not chosen.currency or row.currency == chosen.currency)
-        and (chosen.since is None or row.at >= chosen.since)
+        and by_text
+        and chosen.symbol in ("", row.symbol)
+        and chosen.currency in ("", row.currency)
+        and (chosen.since is None or chosen.since <= row.at)
         and (chosen.until is None or row.at < chosen.until)
-        and (not chosen.symbol or row.symbol == chosen.symbol)
-        and (not chosen.q or row.symbol in chosen.matching or row.record_id == chosen.q)
     )
 
 
