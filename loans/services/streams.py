@@ -2,6 +2,7 @@
 
 The exchange lists records by pair only, so a loan on a pair that nobody asks for stays unseen:
 pairs in use are asked every minute, all enabled ones daily, disabled ones with a history weekly.
+What is proven is audited, too: read again a part every day, all of it every week.
 """
 
 import logging
@@ -48,15 +49,31 @@ COVERAGE_FIELDS = (
     "has_rows",
     "trusted",
     "late_records",
+    "doubt",
+    "audited_at",
+    "whole_audited_at",
+    "audit_due_at",
+    "whole_audit_due_at",
+    "audit_reached",
+    "audit_is_whole",
+    "audit_rows",
+    "audit_missing",
+    "audit_late",
+    "audit_differing",
+    "audit_contradictions",
 )
 
 
 @dataclass(slots=True)
 class Walk:
-    """What one walk over streams brought. `left`: not reached in time; `failed`: by pair."""
+    """What one walk over streams brought. `failed`: by pair.
+
+    `left`: not reached in time, or not loaded back to their start yet.
+    """
 
     read: int = 0
     left: int = 0
+    unfinished: int = 0
     calls: int = 0
     failed: dict[str, ReadError] = field(default_factory=dict)
     new: list[str] = field(default_factory=list)
@@ -68,9 +85,10 @@ class Walk:
             some = ", ".join(sorted(self.failed)[:MOST_FAILURES])
             raise FeedTrouble(f"The records of {some} could not be read; the others are current.")
 
-    def add(self, learned: Learned) -> None:
+    def add(self, learned: Learned, *, is_loading: bool) -> None:
         """Count one stream."""
         self.read += 1
+        self.unfinished += is_loading
         self.calls += learned.calls
         self.new += learned.new
         self.changed += learned.changed
@@ -135,6 +153,22 @@ def due_seldom(*, account: Account, now: datetime) -> list[Coverage]:
     return list({(row.symbol, row.kind): row for row in due}.values())
 
 
+def due_for_audit(*, account: Account, now: datetime) -> list[Coverage]:
+    """The streams with records whose audit is due, or under way; those that wait longest first.
+
+    Where windows do not work there is nothing to audit by; where the start of the history is not
+    reached yet, that comes first.
+    """
+    audited = Coverage.objects.filter(account=account, has_rows=True, complete_to__isnull=False)
+    return list(
+        audited.filter(Q(trusted=True) | ~Q(doubt=""))
+        .filter(Q(complete_from=None) | Q(gaps__reason=NOT_SERVED))
+        .filter(Q(audit_due_at__lte=now) | Q(whole_audit_due_at__lte=now))
+        .order_by("audit_due_at", "symbol", "kind")
+        .distinct()
+    )
+
+
 def walk(
     coverages: Sequence[Coverage],
     *,
@@ -143,8 +177,11 @@ def walk(
     visibility: timedelta,
     is_over: Callable[[], bool],
     most_windows: int = MOST_WINDOWS,
+    step: Callable[..., Learned] = read_stream,
 ) -> Walk:
     """Read the streams in turn until `is_over`; each keeps what is proven of it.
+
+    `step` reads one stream: what is new and old of it, or an audit (`reread_stream`).
 
     A pair that the exchange refuses, or answers with garbage, does not stop the others.
     Raises: ReadError, if it is of a kind that the next stream would meet, too.
@@ -159,16 +196,18 @@ def walk(
                 break
             unsaved.append(coverage)
             try:
-                learned = read_stream(
+                learned = step(
                     coverage,
                     client=client,
                     now=now,
                     visibility=visibility,
                     most_windows=most_windows,
+                    is_over=is_over,
                 )
             except (Refused, Garbled) as exc:
                 done.failed[coverage.symbol] = exc
-                coverage.checked_at = now
+                if step is read_stream:
+                    coverage.checked_at = now
                 if (exc.code or 0) in KEY_CODES or len(done.failed) > MOST_FAILURES:
                     raise
                 logger.warning(
@@ -178,12 +217,13 @@ def walk(
                     exc.detail,
                 )
             else:
-                done.add(learned)
+                is_loading = coverage.complete_from is not None and not learned.is_loaded
+                done.add(learned, is_loading=is_loading)
             if len(unsaved) >= SAVED_TOGETHER:
                 _save(unsaved)
     finally:
         _save(unsaved)
-    done.left = len(coverages) - done.read - len(done.failed)
+    done.left = len(coverages) - done.read - len(done.failed) + done.unfinished
     return done
 
 

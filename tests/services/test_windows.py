@@ -1,7 +1,7 @@
 """Reading a listing by windows: over random histories nothing is lost, and gaps are named."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
@@ -44,14 +44,32 @@ class Shelf:
         return Listing(page, (), len(page), self.size, HEARD)
 
 
+@dataclass
+class Notes:
+    """What a reader tells while it reads."""
+
+    kept: set[str] = field(default_factory=set)
+    doubts: list[str] = field(default_factory=list)
+    tardy: list[str] = field(default_factory=list)
+
+    def reader(self, ask: Callable[..., Listing], **options: object) -> Reader:
+        told = {"keep": self.keep, "doubt": self.doubts.append, "draw": lambda lo, hi: False}
+        return Reader(ask=ask, tardy=self.note_tardy, **(told | options))
+
+    def keep(self, page: Listing) -> int:
+        self.kept.update(row.record_id for row in page.rows)
+        return 0
+
+    def note_tardy(self, rows: list[BorrowRecord]) -> None:
+        self.tardy += [row.record_id for row in rows]
+
+
 def read(shelf: Shelf, **options: object) -> tuple[set[str], list[Gap]]:
     """Everything between START and END, as one would keep it."""
-    kept: set[str] = set()
-
-    def keep(page: Listing) -> None:
-        kept.update(row.record_id for row in page.rows)
-
-    return kept, Reader(shelf.ask, keep, **options).read(START, END)
+    notes = Notes()
+    reading = notes.reader(shelf.ask, **options).read(START, END)
+    assert notes.doubts == []
+    return notes.kept, list(reading.gaps)
 
 
 @st.composite
@@ -120,15 +138,17 @@ def test_an_instant_is_split_by_currency_where_the_endpoint_takes_one() -> None:
     assert (len(kept), gaps) == (8, [])
 
 
-def test_a_row_that_cannot_be_read_makes_its_window_a_gap() -> None:
+def test_a_row_that_cannot_be_read_makes_its_second_a_gap() -> None:
     def ask(start: datetime, end: datetime, currency: str | None) -> Listing:
         refused = (RefusedRow("bad", "{}"),) if start <= START <= end else ()
         return Listing((), refused, len(refused), 5, HEARD)
 
-    gaps = Reader(ask, lambda page: None).read(START, END)
+    gaps = Notes().reader(ask).read(START, END).gaps
 
-    assert [gap.reason for gap in gaps] == [UNREADABLE]
-    assert gaps[0].starts_at == START
+    # The exchange's own second and its neighbours, whose windows are padded by a second.
+    assert {gap.reason for gap in gaps} == {UNREADABLE}
+    assert [gap.starts_at for gap in gaps] == [START, START + SECOND]
+    assert all(gap.ends_at - gap.starts_at == SECOND for gap in gaps)
 
 
 def shifted(shelf: Shelf, factor: int) -> Callable[..., Listing]:
