@@ -101,7 +101,7 @@ class Reader:
         elif _has_outsiders(page, lo, hi):
             # Its bounds are not heeded, so its halves would be full, too, and theirs, without end.
             return _unproven(lo, hi, CONTRADICTED, here)
-        elif hi - lo <= MILLISECOND or (hi - lo < SECOND and not self._can_split(page)):
+        elif hi - lo <= MILLISECOND or (hi - lo < SECOND and not self._can_split(lo, hi, page)):
             return self._by_currency(lo, hi, here)
         middle = _middle(lo, hi)
         halves = self._read(lo, middle - MILLISECOND) + self._read(middle, hi)
@@ -137,11 +137,13 @@ class Reader:
         elif more:
             self.tardy([halves.rows[key] for key in more])
 
-    def _can_split(self, page: Listing) -> bool:
+    def _can_split(self, lo: datetime, hi: datetime, page: Listing) -> bool:
         """Whether bounds within a second are heeded: a known row is found by its millisecond."""
         if self._splits_seconds is None and page.rows:
             known = max(page.rows, key=lambda row: instant_of(row).microsecond)
             self._splits_seconds = control(known, ask=self.ask, pad=2 * MILLISECOND)
+        if hi - lo < SECOND - MILLISECOND and _has_outsiders(page, lo, hi, 2 * MILLISECOND):
+            self._splits_seconds = False
         return bool(self._splits_seconds)
 
     def _page(
@@ -208,7 +210,8 @@ def _unproven(lo: datetime, hi: datetime, reason: str, seen: Reading) -> Reading
     )
 
 
-def _has_outsiders(page: Listing, lo: datetime, hi: datetime) -> bool:
+def _has_outsiders(
+    page: Listing, lo: datetime, hi: datetime, slack: timedelta = 2 * SECOND
+) -> bool:
     """Whether a row is from further away than padding and rounded times explain."""
-    slack = 2 * SECOND
     return any(not lo - slack <= instant_of(row) <= hi + slack for row in page.rows)
