@@ -18,7 +18,8 @@ class Certificate:
     """What a list or a total rests on, over several streams.
 
     `complete_from` None means from the account's start; `complete_to` None that nothing is proven.
-    `busy_to` is how far the streams that have rows are proven.
+    `busy_to` is how far the streams that have rows are proven, `audited_at` when the one of them
+    that waits longest was read again; None if one never was.
     """
 
     streams: int = 0
@@ -31,6 +32,7 @@ class Certificate:
     complete_to: datetime | None = None
     busy_to: datetime | None = None
     checked_at: datetime | None = None
+    audited_at: datetime | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -59,6 +61,8 @@ def certify(
     found = streams.aggregate(
         busy_to=Min("complete_to", filter=busy),
         busy_checked_at=Min("checked_at", filter=busy),
+        audited_at=Min("audited_at", filter=busy),
+        never_audited=Count("id", filter=busy & Q(audited_at__isnull=True)),
         streams=Count("id"),
         busy=Count("id", filter=busy),
         unproven=Count("id", filter=Q(complete_to__isnull=True)),
@@ -70,6 +74,8 @@ def certify(
     )
     if found["unproven"]:
         found["complete_to"] = None
+    if found.pop("never_audited"):
+        found["audited_at"] = None
     found["checked_at"] = found.pop("busy_checked_at") or found["checked_at"]
     return Certificate(gaps=CoverageGap.objects.filter(coverage__in=streams).count(), **found)
 

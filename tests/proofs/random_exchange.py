@@ -97,6 +97,12 @@ class RandomExchange:
             return BorrowRecord(key, SYMBOL, currency, ONE, ONE, ONE, None, told, {})
         return RepayRecord(key, SYMBOL, currency, ONE, ONE, ONE, told, {})
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it does as documented, with more than a page."""
+        odd = self.failing or self.has_late or self.has_unreadable
+        return self.unit == "ms" and not odd and len(self.entries) > 3 * PAGE
+
     def visible(self) -> list[Entry]:
         """What is listed by now."""
         return [entry for entry in self.entries if entry.visible_ms <= self.now_ms]

@@ -11,7 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loans.bitmart.responses import BorrowRecord, Heard, Listing, RefusedRow
-from loans.services.windows import CROWDED, MILLISECOND, SECOND, UNREADABLE, Gap, Reader, control
+from loans.services.windows import (
+    CONTRADICTED,
+    CROWDED,
+    DIFFERENT,
+    MILLISECOND,
+    OUTSIDE,
+    SECOND,
+    UNREADABLE,
+    VANISHED,
+    Gap,
+    Reader,
+    control,
+)
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 END = START + timedelta(days=30)
@@ -180,3 +192,84 @@ def test_the_control_fails_where_an_empty_page_would_prove_nothing(fault: str) -
     }
 
     assert not control(known, ask=asks[fault])
+
+
+def test_one_page_read_again_in_halves_shows_whether_short_pages_are_whole() -> None:
+    shelf = Shelf([record(1, START), record(2, START + timedelta(days=5))])
+    forgetful = [*shelf.records]
+
+    def ask(start: datetime, end: datetime, currency: str | None) -> Listing:
+        page = shelf.ask(start, end, currency)
+        # A page of more than four days leaves one out, although there is room for it.
+        is_long = end - start > timedelta(days=4)
+        rows = tuple(row for row in page.rows if not (is_long and row == forgetful[1]))
+        return Listing(rows, (), len(rows), 5, HEARD)
+
+    honest, lying = Notes(), Notes()
+    honest.reader(shelf.ask, draw=lambda lo, hi: True).read(START, END)
+    lying.reader(ask, draw=lambda lo, hi: True).read(START, END)
+
+    assert honest.doubts == []
+    assert lying.doubts == [DIFFERENT]
+
+
+def test_a_record_that_becomes_visible_while_its_page_is_read_again_is_told() -> None:
+    known, fresh = record(1, START), record(2, START + timedelta(days=1))
+    shelf = Shelf([known])
+
+    def ask(start: datetime, end: datetime, currency: str | None) -> Listing:
+        if shelf.calls == 1:
+            shelf.records.append(fresh)
+        return shelf.ask(start, end, currency)
+
+    notes = Notes()
+    notes.reader(ask, draw=lambda lo, hi: True).read(START, START + timedelta(days=2))
+
+    assert (notes.doubts, notes.tardy) == ([], ["r2"])
+    assert notes.kept == {"r1", "r2"}
+
+
+def test_full_pages_that_heed_no_bounds_are_not_split_for_ever() -> None:
+    shelf = Shelf([record(n, START + timedelta(days=n)) for n in range(20)])
+    notes, calls = Notes(), []
+
+    def ask(start: datetime, end: datetime, currency: str | None) -> Listing:
+        calls.append(start)
+        return shelf.ask(START, END, None)
+
+    gaps = notes.reader(ask).read(START, END).gaps
+
+    assert len(calls) == 5
+    assert {gap.reason for gap in gaps} == {CONTRADICTED}
+    assert set(notes.doubts) == {OUTSIDE}
+
+
+def test_rows_of_a_full_page_must_be_in_its_halves() -> None:
+    at = START + timedelta(days=1)
+    shelf = Shelf([record(n, at + n * timedelta(hours=1)) for n in range(9)])
+
+    def ask(start: datetime, end: datetime, currency: str | None) -> Listing:
+        is_short = end - start < timedelta(days=2)
+        return shelf.ask(END, END, None) if is_short else shelf.ask(start, end, None)
+
+    notes = Notes()
+    gaps = notes.reader(ask).read(START, START + timedelta(days=6)).gaps
+
+    assert VANISHED in notes.doubts
+    assert all(any(g.starts_at <= r.created_at < g.ends_at for g in gaps) for r in shelf.records)
+
+
+def test_a_second_is_not_split_where_bounds_are_read_in_whole_seconds() -> None:
+    at = START + timedelta(days=3)
+    crowd = [record(n, at + n * 100 * MILLISECOND) for n in range(9)]
+    shelf = Shelf(crowd)
+
+    def ask(start: datetime, end: datetime, currency: str | None) -> Listing:
+        return shelf.ask(start.replace(microsecond=0), end.replace(microsecond=0), currency)
+
+    notes = Notes()
+    gaps = notes.reader(ask).read(START, END).gaps
+
+    assert Gap(at, at + SECOND, CROWDED) in gaps
+    assert all(gap.ends_at - gap.starts_at == SECOND for gap in gaps)
+    assert notes.doubts == []
