@@ -61,9 +61,9 @@ def certify(
     found = streams.aggregate(
         busy_to=Min("complete_to", filter=busy),
         busy_checked_at=Min("checked_at", filter=busy),
-        audited_at=Min("audited_at", filter=busy),
         never_audited=Count("id", filter=busy & Q(audited_at__isnull=True)),
         streams=Count("id"),
+        oldest_audit_at=Min("audited_at", filter=busy),
         busy=Count("id", filter=busy),
         unproven=Count("id", filter=Q(complete_to__isnull=True)),
         untrusted=Count("id", filter=Q(trusted=False)),
@@ -74,8 +74,8 @@ def certify(
     )
     if found["unproven"]:
         found["complete_to"] = None
-    if found.pop("never_audited"):
-        found["audited_at"] = None
+    oldest_audit_at = found.pop("oldest_audit_at")
+    found["audited_at"] = None if found.pop("never_audited") else oldest_audit_at
     found["checked_at"] = found.pop("busy_checked_at") or found["checked_at"]
     return Certificate(gaps=CoverageGap.objects.filter(coverage__in=streams).count(), **found)
 

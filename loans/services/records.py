@@ -162,7 +162,7 @@ class Stream:
             return
         rows, unproven = page
         is_whole = rows.is_short and not self._hides_older(rows)
-        if is_whole and not (unproven and rows.rows):
+        if is_whole and not (unproven and rows.rows and self.windows_work()):
             end = self._new_watermark()
             self._prove(EARLIEST, end, [Gap(EARLIEST, end, UNREADABLE)] if unproven else [])
             self.coverage.complete_from = None
@@ -281,7 +281,10 @@ class Stream:
         if not page.rows or not self._windows_work:
             return False
         oldest = min(map(instant_of, page.rows))
-        return bool(self._ask(oldest - PROBED, oldest - 2 * SECOND, None).rows)
+        older = self._ask(oldest - PROBED, oldest - 2 * SECOND, None).rows
+        if any(instant_of(row) >= oldest for row in older):
+            self._windows_work = False
+        return bool(older) and self._windows_work
 
     def _prove(self, start: datetime, end: datetime, gaps: Sequence[Gap]) -> None:
         """All from `start` to `end` was read: name the gaps, move the watermark forwards."""

@@ -18,6 +18,8 @@ MILLISECOND = timedelta(milliseconds=1)
 # Longer spans might be cut by the exchange without a word, which would look complete. With the
 # padding on both sides a window is a week long.
 LONGEST = timedelta(days=7) - 2 * SECOND
+# Where in its second a row shows whether milliseconds are heeded.
+INNER = (10 * MILLISECOND, 990 * MILLISECOND)
 # So many windows are split in one run to find the seconds of rows that cannot be read.
 MOST_NARROWED = 60
 
@@ -138,13 +140,18 @@ class Reader:
             self.tardy([halves.rows[key] for key in more])
 
     def _can_split(self, lo: datetime, hi: datetime, page: Listing) -> bool:
-        """Whether bounds within a second are heeded: a known row is found by its millisecond."""
-        if self._splits_seconds is None and page.rows:
-            known = max(page.rows, key=lambda row: instant_of(row).microsecond)
-            self._splits_seconds = control(known, ask=self.ask, pad=2 * MILLISECOND)
+        """Whether bounds within a second are heeded: a known row is found by its millisecond.
+
+        Only a row well within its second shows that; bounds that are rounded find the others, too.
+        """
+        if self._splits_seconds is None:
+            inner = [row for row in page.rows if INNER[0] <= _in_its_second(row) <= INNER[1]]
+            if not inner:
+                return False
+            self._splits_seconds = control(inner[0], ask=self.ask, pad=2 * MILLISECOND)
         if hi - lo < SECOND - MILLISECOND and _has_outsiders(page, lo, hi, 2 * MILLISECOND):
             self._splits_seconds = False
-        return bool(self._splits_seconds)
+        return self._splits_seconds
 
     def _page(
         self, lo: datetime, hi: datetime, currency: str | None = None
@@ -198,6 +205,11 @@ def _middle(lo: datetime, hi: datetime) -> datetime:
     """Where the second half begins: on a whole second, unless it is all within one."""
     step = SECOND if hi - lo >= SECOND else MILLISECOND
     return lo + max(1, (hi - lo + MILLISECOND) // (2 * step)) * step
+
+
+def _in_its_second(row: Row) -> timedelta:
+    at = instant_of(row)
+    return at - whole_second(at)
 
 
 def _reading(page: Listing) -> Reading:
