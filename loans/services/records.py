@@ -48,13 +48,17 @@ RECENT_EVERY, WHOLE_EVERY = timedelta(days=1), timedelta(days=7)
 
 @dataclass(slots=True)
 class Learned:
-    """What reading a stream brought. `is_loaded`: nothing older is left to load."""
+    """What reading a stream brought.
+
+    `is_loaded`: nothing older is left to load. `can_go_on`: something is, and windows work.
+    """
 
     new: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     refused: int = 0
     calls: int = 0
     is_loaded: bool = False
+    can_go_on: bool = False
 
 
 def never() -> bool:
@@ -213,8 +217,10 @@ class Stream:
     def settle(self) -> None:
         """What may be concluded at the end of a run, also of one that broke off."""
         coverage = self.coverage
-        coverage.trusted = self._windows_work and not self._has_strangers and not coverage.doubt
+        coverage.trusted = self.windows_work() and not coverage.doubt
         self.learned.is_loaded = coverage.complete_to is not None and self.is_loaded()
+        is_loading = coverage.complete_from is not None and not self.learned.is_loaded
+        self.learned.can_go_on = is_loading and self.windows_work()
         if self.learned.is_loaded and coverage.has_rows and coverage.audit_due_at is None:
             coverage.audit_due_at = self._now + RECENT_EVERY
             coverage.whole_audit_due_at = coverage.whole_audit_due_at or self._now + WHOLE_EVERY

@@ -6,7 +6,8 @@ What is proven is audited, too: read again a part every day, all of it every wee
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import product
@@ -42,6 +43,8 @@ DAILY = timedelta(days=1)
 WEEKLY = timedelta(days=7)
 RECENT = timedelta(days=1)
 SAVED_TOGETHER = 20
+# A doubt takes the trust, but reading goes on; without one it is the windows that do not work.
+WINDOWS_WORK = Q(trusted=True) | ~Q(doubt="")
 COVERAGE_FIELDS = (
     "complete_from",
     "complete_to",
@@ -85,10 +88,10 @@ class Walk:
             some = ", ".join(sorted(self.failed)[:MOST_FAILURES])
             raise FeedTrouble(f"The records of {some} could not be read; the others are current.")
 
-    def add(self, learned: Learned, *, is_loading: bool) -> None:
+    def add(self, learned: Learned) -> None:
         """Count one stream."""
         self.read += 1
-        self.unfinished += is_loading
+        self.unfinished += learned.can_go_on
         self.calls += learned.calls
         self.new += learned.new
         self.changed += learned.changed
@@ -142,7 +145,7 @@ def due_seldom(*, account: Account, now: datetime) -> list[Coverage]:
     enabled = set(markets.filter(enabled=True).values_list("symbol", flat=True))
     with_history = Coverage.objects.filter(account=account, has_rows=True)
     others = set(with_history.values_list("symbol", flat=True)) - enabled
-    loading = with_history.filter(complete_from__isnull=False, trusted=True).exclude(
+    loading = with_history.filter(WINDOWS_WORK, complete_from__isnull=False).exclude(
         gaps__reason=NOT_SERVED
     )
     due = [
@@ -161,7 +164,7 @@ def due_for_audit(*, account: Account, now: datetime) -> list[Coverage]:
     """
     audited = Coverage.objects.filter(account=account, has_rows=True, complete_to__isnull=False)
     return list(
-        audited.filter(Q(trusted=True) | ~Q(doubt=""))
+        audited.filter(WINDOWS_WORK)
         .filter(Q(complete_from=None) | Q(gaps__reason=NOT_SERVED))
         .filter(Q(audit_due_at__lte=now) | Q(whole_audit_due_at__lte=now))
         .order_by("audit_due_at", "symbol", "kind")
@@ -195,36 +198,33 @@ def walk(
             if is_over():
                 break
             unsaved.append(coverage)
-            try:
-                learned = step(
-                    coverage,
-                    client=client,
-                    now=now,
-                    visibility=visibility,
-                    most_windows=most_windows,
-                    is_over=is_over,
-                )
-            except (Refused, Garbled) as exc:
-                done.failed[coverage.symbol] = exc
-                if step is read_stream:
-                    coverage.checked_at = now
-                if (exc.code or 0) in KEY_CODES or len(done.failed) > MOST_FAILURES:
-                    raise
-                logger.warning(
-                    "records of %s on account %s: %s",
-                    coverage.symbol,
-                    coverage.account_id,
-                    exc.detail,
-                )
-            else:
-                is_loading = coverage.complete_from is not None and not learned.is_loaded
-                done.add(learned, is_loading=is_loading)
+            options = {"now": now, "visibility": visibility, "most_windows": most_windows}
+            with _forgiving(coverage, done, is_reading=step is read_stream, now=now):
+                learned = step(coverage, client=client, is_over=is_over, **options)
+                done.add(learned)
             if len(unsaved) >= SAVED_TOGETHER:
                 _save(unsaved)
     finally:
         _save(unsaved)
     done.left = len(coverages) - done.read - len(done.failed) + done.unfinished
     return done
+
+
+@contextmanager
+def _forgiving(
+    coverage: Coverage, done: Walk, *, is_reading: bool, now: datetime
+) -> Iterator[None]:
+    """Note a failure that is of this pair alone; raise what the next stream would meet, too."""
+    try:
+        yield
+    except (Refused, Garbled) as exc:
+        done.failed[coverage.symbol] = exc
+        if is_reading:
+            coverage.checked_at = now
+        if (exc.code or 0) in KEY_CODES or len(done.failed) > MOST_FAILURES:
+            raise
+        pair, account = coverage.symbol, coverage.account_id
+        logger.warning("records of %s on account %s: %s", pair, account, exc.detail)
 
 
 def _save(coverages: list[Coverage]) -> None:

@@ -8,8 +8,9 @@ from django.utils import timezone
 
 from loans.bitmart.client import Client
 from loans.bitmart.limits import KEEPING_UP, Limiter, NoLimiter
+from loans.bitmart.money import send, sign_order
 from loans.bitmart.secret import Credentials
-from loans.models import Account, Coverage, Kind
+from loans.models import Account, BorrowRecord, Coverage, Kind
 from loans.paper.interest import Loan
 from loans.paper.ledger import add_loan
 from loans.services.records import Learned, sync_stream
@@ -97,3 +98,35 @@ def lend_long_ago(paper: Paper, key: PaperKey, instants_ms: list[int]) -> None:
                     visible_ms=at_ms,
                 ),
             )
+
+
+def borrow(paper: Paper, key: PaperKey, amount: str = "20") -> None:
+    """One loan now."""
+    order = sign_order(
+        kind="borrow",
+        symbol="BTC_USDT",
+        currency="USDT",
+        amount=Decimal(amount),
+        signed_at_ms=paper.clock(),
+        credentials=credentials_of(key),
+    )
+    send(order, base_url=paper.base_url, connect_seconds=5, total_seconds=10)
+
+
+def executed(paper: Paper, key: PaperKey, table: str, symbol: str) -> set[str]:
+    """The ids that the exchange has of a pair: "loans" or "repayments"."""
+    rows = paper.books(key)["executed"][table]
+    return {row["record_id"] for row in rows if row["symbol"] == symbol}
+
+
+def busiest(paper: Paper, key: PaperKey) -> str:
+    """The pair with the most loans in a believable past: more than a page of them."""
+    symbols = [row["symbol"] for row in paper.books(key)["executed"]["loans"]]
+    return max(set(symbols), key=symbols.count)
+
+
+def kept(account: Account, symbol: str, model: type = BorrowRecord) -> set[str]:
+    """The ids that we have of a pair."""
+    return set(
+        model.objects.filter(account=account, symbol=symbol).values_list("record_id", flat=True)
+    )
