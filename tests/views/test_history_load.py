@@ -125,3 +125,13 @@ def test_the_landing_page_says_what_audits_found(
     factories.make_coverage(account=desk, **fields)
 
     assert words in " ".join(strip_tags(client.get("/history/").text).split())
+
+
+def test_the_page_of_a_key_tells_of_its_load(client: Client, owner: User) -> None:
+    account = loading_account(owner)
+
+    answer = client.get(f"/keys/{account.pk}/")
+
+    assert "1 of 3 lists, 12 records" in answer.text
+    Coverage.objects.update(complete_from=None, complete_to=NOW, checked_at=NOW)
+    assert "Its history is loading" not in client.get(f"/keys/{account.pk}/").text
