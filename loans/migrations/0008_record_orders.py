@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('loans', '0006_exchange_account'),
+        ('loans', '0007_audits'),
     ]
 
     operations = [

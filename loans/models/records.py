@@ -111,7 +111,11 @@ class Observation(models.Model):
 
 
 class Coverage(models.Model):
-    """Which span of one stream (account, pair, kind) is proven complete."""
+    """Which span of one stream (account, pair, kind) is proven complete, and when it was audited.
+
+    An audit reads again what is proven and compares it with what is kept. The columns that begin
+    with `audit_` and count are of the audit under way, else of the last one.
+    """
 
     account = models.ForeignKey(Account, models.CASCADE, related_name="coverages")
     symbol = models.CharField(max_length=40)
@@ -122,6 +126,22 @@ class Coverage(models.Model):
     has_rows = models.BooleanField(default=False)
     trusted = models.BooleanField(default=True, help_text="No listing contradicted another.")
     late_records = models.PositiveIntegerField(default=0)
+    doubt = models.CharField(
+        max_length=200, blank=True, help_text="What speaks against it until a whole audit is clean."
+    )
+    audited_at = models.DateTimeField(null=True, blank=True, help_text="Any audit; None: none yet.")
+    whole_audited_at = models.DateTimeField(null=True, blank=True)
+    audit_due_at = models.DateTimeField(null=True, blank=True)
+    whole_audit_due_at = models.DateTimeField(null=True, blank=True)
+    audit_reached = models.DateTimeField(
+        null=True, blank=True, help_text="An audit is under way; what is later was read again."
+    )
+    audit_is_whole = models.BooleanField(default=False, help_text="Of the one told of below.")
+    audit_rows = models.PositiveIntegerField(default=0)
+    audit_missing = models.PositiveIntegerField(default=0, help_text="Kept, but not listed now.")
+    audit_late = models.PositiveIntegerField(default=0, help_text="Listed, but not kept before.")
+    audit_differing = models.PositiveIntegerField(default=0, help_text="Other figures than kept.")
+    audit_contradictions = models.PositiveIntegerField(default=0)
 
     class Meta:
         constraints = (

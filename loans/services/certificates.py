@@ -20,7 +20,8 @@ class Certificate:
     """What a list or a total rests on, over several streams.
 
     `complete_from` None means from the account's start; `complete_to` None that nothing is proven.
-    `busy_to` is how far the streams that have rows are proven.
+    `busy_to` is how far the streams that have rows are proven, `audited_at` when the one of them
+    that waits longest was read again; None if one never was.
     """
 
     streams: int = 0
@@ -33,6 +34,7 @@ class Certificate:
     complete_to: datetime | None = None
     busy_to: datetime | None = None
     checked_at: datetime | None = None
+    audited_at: datetime | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -63,6 +65,11 @@ _FIGURES = {
     "busy_to": ("MIN(CASE WHEN has_rows THEN complete_to END)", _INSTANT),
     "checked_at": (
         "COALESCE(MIN(CASE WHEN has_rows THEN checked_at END), MIN(checked_at))",
+        _INSTANT,
+    ),
+    "audited_at": (
+        "CASE WHEN COUNT(CASE WHEN has_rows AND audited_at IS NULL THEN 1 END) = 0 "
+        "THEN MIN(CASE WHEN has_rows THEN audited_at END) END",
         _INSTANT,
     ),
 }

@@ -4,6 +4,7 @@ import logging
 from datetime import datetime
 
 from django.db import IntegrityError
+from django.db.models import Q
 
 from loans.models import UNDECIDED, Account, Coverage, Instruction, Kind, State
 from loans.services import tags
@@ -107,10 +108,10 @@ def _doubt(instruction: Instruction, view: View, verdict: Verdict) -> tuple[str,
                 "There are new records over other amounts, and it is not known yet that the "
                 "exchange lists exactly the amount that was sent. Decide."
             )
-    if view.evidence.by_window and not _is_trusted(instruction):
+    if not _is_trusted(instruction, by_window=view.evidence.by_window):
         return "untrusted", (
-            "No record of it is listed, but the exchange's lists of this pair do not follow the "
-            "times they are asked for, so this site does not conclude from them. Decide."
+            "No record of it is listed, but the exchange's lists of this pair contradicted each "
+            "other or what they were asked for, so this site does not conclude from them. Decide."
         )
     if not view.is_probed:
         return "unprobed", (
@@ -172,12 +173,16 @@ def give_up_after_a_day(instruction: Instruction, *, bounds: Bounds, now: dateti
     Instruction.objects.filter(pk=instruction.pk).exclude(state__in=UNDECIDED).update(look_at=None)
 
 
-def _is_trusted(instruction: Instruction) -> bool:
-    """Whether the venue's listings of this stream have never contradicted each other."""
+def _is_trusted(instruction: Instruction, *, by_window: bool) -> bool:
+    """Whether nothing speaks against the listings that the evidence is made of.
+
+    A failed control speaks against windows; what an audit found against every short page.
+    """
     stream = Coverage.objects.filter(
         account=instruction.account, symbol=instruction.symbol, kind=instruction.kind
     )
-    return not stream.filter(trusted=False).exists()
+    against = Q(trusted=False) if by_window else ~Q(doubt="")
+    return not stream.filter(against).exists()
 
 
 def _echo_proven(instruction: Instruction) -> bool:

@@ -4,6 +4,8 @@ The coverage of a stream says which span is proven. It moves only after every pa
 without an error, so whatever breaks in the middle is simply read again. Nothing here moves money.
 """
 
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -13,40 +15,55 @@ from loans.bitmart.responses import Listing
 from loans.bitmart.responses import RefusedRow as Refusal
 from loans.bitmart.rows import excerpt
 from loans.models import Account, Coverage, Kind
-from loans.services import record_store, refused
-from loans.services.coverage import name_gaps, prove
+from loans.services.shelf import DatabaseShelf, Shelf
 from loans.services.windows import (
     LONGEST,
     SECOND,
     UNREADABLE,
     Gap,
     Reader,
+    Reading,
     Row,
     control,
     instant_of,
+    is_in,
+    whole_second,
 )
 
 # No isolated loan is older: the exchange opened these endpoints then.
 EARLIEST = datetime(2022, 7, 1, tzinfo=UTC)
 OUT_OF_RANGE = 50041
 NOT_SERVED = "the exchange does not serve this time"
-# The overlap doubles for each record that came later than the visibility bound, so often at most.
+# The bound doubles for each record that came later than it, so often at most.
 MOST_DOUBLINGS = 5
 # So far before the oldest record of a listing without bounds it is asked whether there is more.
 PROBED = timedelta(days=90)
 DAY = timedelta(days=1)
 MOST_WINDOWS = 60
+# The next window is as long as would have held so many rows: nearly a page, seldom more.
+GOAL = 65
+AUDITED_PERCENT = 1
+RECENT_EVERY, WHOLE_EVERY = timedelta(days=1), timedelta(days=7)
 
 
 @dataclass(slots=True)
 class Learned:
-    """What reading a stream brought. `is_loaded`: nothing older is left to load."""
+    """What reading a stream brought.
+
+    `is_loaded`: nothing older is left to load. `can_go_on`: something is, and windows work.
+    """
 
     new: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     refused: int = 0
     calls: int = 0
     is_loaded: bool = False
+    can_go_on: bool = False
+
+
+def never() -> bool:
+    """For those who have all the time in the world."""
+    return False
 
 
 def sync_stream(
@@ -83,6 +100,8 @@ def read_stream(
     now: datetime,
     visibility: timedelta,
     most_windows: int = MOST_WINDOWS,
+    is_over: Callable[[], bool] = never,
+    shelf: Shelf | None = None,
 ) -> Learned:
     """Read what is new in a stream, then load at most `most_windows` windows of what is old.
 
@@ -92,13 +111,15 @@ def read_stream(
 
     The caller saves the coverage, also after an error. Raises: ReadError.
     """
-    stream = Stream(client=client, coverage=coverage, now=now, visibility=visibility)
-    if coverage.complete_to is None or not coverage.has_rows or not coverage.trusted:
-        stream.read_whole()
-    else:
-        stream.read_new()
-    stream.load_old(most_windows)
-    stream.learned.is_loaded = coverage.complete_to is not None and stream.is_loaded()
+    stream = Stream(client=client, coverage=coverage, now=now, visibility=visibility, shelf=shelf)
+    try:
+        if coverage.complete_to is None or not coverage.has_rows or not coverage.trusted:
+            stream.read_whole()
+        else:
+            stream.read_new()
+        stream.load_old(most_windows, is_over)
+    finally:
+        stream.settle()
     return stream.learned
 
 
@@ -106,77 +127,156 @@ class Stream:
     """One run over one stream. Changes its coverage, which the caller saves."""
 
     def __init__(
-        self, *, client: Client, coverage: Coverage, now: datetime, visibility: timedelta
+        self,
+        *,
+        client: Client,
+        coverage: Coverage,
+        now: datetime,
+        visibility: timedelta,
+        shelf: Shelf | None = None,
     ) -> None:
-        """`visibility`: how long what took effect may stay unlisted."""
+        """`visibility`: how long what took effect may stay unlisted, unless it was longer here."""
         self.coverage = coverage
+        self.shelf = shelf or DatabaseShelf(coverage)
         self.learned = Learned()
+        self.bound = visibility * 2 ** min(coverage.late_records, MOST_DOUBLINGS)
         self._client = client
         self._now = now
-        self._visibility = visibility
         self._watermark = coverage.complete_to
+        self._proven_from = coverage.complete_from or EARLIEST
         self._exchange_now: datetime | None = None
+        # That windows work is believed only once a control has passed, and until one fails.
+        self._windows_work = coverage.trusted
+        self._has_strangers = False
         base, _, quote = coverage.symbol.rpartition("_")
-        currencies = (base, quote) if coverage.kind == Kind.REPAY else ()
-        self._reader = Reader(self._ask, self._keep, currencies)
+        self.reader = Reader(
+            ask=self._ask,
+            keep=self._keep,
+            doubt=self.doubt,
+            tardy=self._count_tardy,
+            draw=self._is_drawn,
+            currencies=(base, quote) if coverage.kind == Kind.REPAY else (),
+        )
 
     def read_whole(self) -> None:
         """One listing without bounds. A short one is everything there is (A4)."""
-        self.coverage.trusted = True
-        page = self._ask(None, None, None)
-        self._keep(page)
-        if page.rows:
-            self.coverage.trusted &= control(page.rows[0], ask=self._ask)
+        page = self.list_all()
         self.coverage.checked_at = self._now
-        if page.is_short and not self._hides_older(page):
-            gaps = [Gap(EARLIEST, self._new_watermark(), UNREADABLE)] if page.refused else []
-            self._prove(EARLIEST, gaps)
+        if page is None:
+            return
+        rows, unproven = page
+        is_whole = rows.is_short and not self._hides_older(rows)
+        if is_whole and not (unproven and rows.rows and self.windows_work()):
+            end = self._new_watermark()
+            self._prove(EARLIEST, end, [Gap(EARLIEST, end, UNREADABLE)] if unproven else [])
             self.coverage.complete_from = None
-        elif self.coverage.trusted:
+        else:
+            # There is more than it shows, or windows must tell which second cannot be read.
             self._begin_loading()
+
+    def list_all(self) -> tuple[Listing, bool] | None:
+        """A listing without bounds, and whether some of its rows could not be read and kept.
+
+        None if it is full and windows do not work, so that it proves nothing.
+        """
+        page = self._ask(None, None, None)
+        unkept = self._keep(page)
+        works = not page.rows or control(page.rows[0], ask=self._ask)
+        self._windows_work = works and not self._has_strangers
+        # Only now: if the control could not be asked, the next run must ask it.
+        self.coverage.has_rows |= bool(page.rows)
+        if not page.is_short and not self._windows_work:
+            return None
+        return page, bool(page.refused or unkept)
 
     def read_new(self) -> None:
         """The window from the watermark to a day ahead of our clock, which may be behind."""
-        doublings = min(self.coverage.late_records, MOST_DOUBLINGS)
-        start = self.coverage.complete_to - self._visibility * 2**doublings - 2 * SECOND
-        end = max(self._now, self.coverage.complete_to) + DAY
-        self._prove(start, self._reader.read(start, end))
+        start = whole_second(self.coverage.complete_to - self.bound) - 2 * SECOND
+        reading = self.reader.read(start, max(self._now, self.coverage.complete_to) + DAY)
+        self._prove(start, self._new_watermark(), reading.gaps)
 
-    def load_old(self, most_windows: int) -> None:
+    def load_old(self, most_windows: int, is_over: Callable[[], bool]) -> None:
         """Windows from the oldest proven instant backwards, until the start or the count is met.
 
-        Week by week, to the very beginning: a longer window that the exchange cut without a word
+        A week at most, to the very beginning: a longer window that the exchange cut without a word
         would look complete. Only streams with more than a page of records come here, and only once.
         """
-        if not self.coverage.trusted or self.coverage.complete_to is None:
+        if not self._windows_work or self.coverage.complete_to is None:
             return
         self._watermark = None  # what is old cannot be late
+        length = LONGEST
         for _ in range(most_windows):
-            if self.is_loaded():
+            if self.is_loaded() or is_over():
                 return
-            self._load()
+            length = fitting(length, self._load(length))
 
     def is_loaded(self) -> bool:
         """Whether nothing older is left that the exchange would serve."""
-        start = self.coverage.complete_from
-        return start is None or self.coverage.gaps.filter(reason=NOT_SERVED).exists()
+        return self.coverage.complete_from is None or self._is_served_no_further()
 
-    def _load(self) -> None:
-        """Read one more window, if the exchange reaches back so far."""
+    def settle(self) -> None:
+        """What may be concluded at the end of a run, also of one that broke off."""
+        coverage = self.coverage
+        coverage.trusted = self.windows_work() and not coverage.doubt
+        self.learned.is_loaded = coverage.complete_to is not None and self.is_loaded()
+        is_loading = coverage.complete_from is not None and not self.learned.is_loaded
+        self.learned.can_go_on = is_loading and self.windows_work()
+        if self.learned.is_loaded and coverage.has_rows and coverage.audit_due_at is None:
+            coverage.audit_due_at = self._now + RECENT_EVERY
+            coverage.whole_audit_due_at = coverage.whole_audit_due_at or self._now + WHOLE_EVERY
+
+    def doubt(self, reason: str) -> None:
+        """Something contradicts what the proof leans on: only a clean audit of all restores it."""
+        self.coverage.doubt = reason
+        if self.coverage.audit_reached is not None:
+            self.coverage.audit_contradictions += 1
+        self._audit_all()
+
+    def windows_work(self) -> bool:
+        """Whether a control has passed, and nothing came from another pair."""
+        return self._windows_work and not self._has_strangers
+
+    def _load(self, length: timedelta) -> int:
+        """Read one more window, if the exchange reaches back so far; how many rows it had."""
         end = self.coverage.complete_from
-        start = max(EARLIEST, end - LONGEST)
+        start = max(EARLIEST, end - length)
         try:
-            gaps = self._reader.read(start, end)
+            reading = self.reader.read(start, end)
         except Refused as exc:
             if exc.code != OUT_OF_RANGE:
                 raise
-            name_gaps(self.coverage, start=EARLIEST, end=end, gaps=[Gap(EARLIEST, end, NOT_SERVED)])
-            return
-        name_gaps(self.coverage, start=start, end=end, gaps=gaps)
+            self._find_oldest_served(start, end)
+            return 0
+        self._reach(start, end, reading)
+        return len(reading.rows)
+
+    def _find_oldest_served(self, start: datetime, end: datetime) -> None:
+        """To the second: `start` is not served any more, `end` was read."""
+        while end - start > SECOND:
+            middle = start + (end - start) // (2 * SECOND) * SECOND
+            try:
+                reading = self.reader.read(middle, end)
+            except Refused as exc:
+                if exc.code != OUT_OF_RANGE:
+                    raise
+                start = middle
+            else:
+                self._reach(middle, end, reading)
+                end = middle
+        gap = Gap(EARLIEST, end, NOT_SERVED)
+        self.shelf.name_gaps(start=EARLIEST, end=end, gaps=[gap])
+
+    def _reach(self, start: datetime, end: datetime, reading: Reading) -> None:
+        self.shelf.name_gaps(start=start, end=end, gaps=reading.gaps)
         self.coverage.complete_from = None if start == EARLIEST else start
+
+    def _is_served_no_further(self) -> bool:
+        return any(gap.reason == NOT_SERVED for gap in self.shelf.gaps())
 
     def _begin_loading(self) -> None:
         """There is more than a listing without bounds shows: windows must tell, from now on."""
+        if not self._windows_work:
+            return
         if self.coverage.complete_to is None:
             start = self._new_watermark()
             self.coverage.complete_to = self.coverage.complete_from = start
@@ -184,18 +284,24 @@ class Stream:
 
     def _hides_older(self, page: Listing) -> bool:
         """Whether a listing without bounds left out what is older than some default span."""
-        if not page.rows or not self.coverage.trusted:
+        if not page.rows or not self._windows_work:
             return False
         oldest = min(map(instant_of, page.rows))
-        return bool(self._ask(oldest - PROBED, oldest - 2 * SECOND, None).rows)
+        older = self._ask(oldest - PROBED, oldest - 2 * SECOND, None).rows
+        if any(instant_of(row) >= oldest for row in older):
+            self._windows_work = False
+        return bool(older) and self._windows_work
 
-    def _prove(self, start: datetime, gaps: list[Gap]) -> None:
-        end = self._new_watermark()
-        prove(self.coverage, start=start, end=end, gaps=gaps, now=self._now)
+    def _prove(self, start: datetime, end: datetime, gaps: Sequence[Gap]) -> None:
+        """All from `start` to `end` was read: name the gaps, move the watermark forwards."""
+        self.shelf.name_gaps(start=start, end=end, gaps=gaps)
+        if self.coverage.complete_to is None or end > self.coverage.complete_to:
+            self.coverage.complete_to = end
+        self.coverage.checked_at = self._now
 
     def _new_watermark(self) -> datetime:
         """By the exchange's clock when this run began; later records may not be visible yet."""
-        return (self._exchange_now or self._now) - self._visibility - SECOND
+        return whole_second((self._exchange_now or self._now) - self.bound) - SECOND
 
     def _ask(self, start: datetime | None, end: datetime | None, currency: str | None) -> Listing:
         self.learned.calls += 1
@@ -207,31 +313,62 @@ class Stream:
         self._exchange_now = self._exchange_now or page.exchange_at
         return page
 
-    def _keep(self, page: Listing) -> None:
-        """Store a page. A row of another pair means that the filter is ignored: trust no window."""
-        account, symbol = self.coverage.account, self.coverage.symbol
-        mine = [row for row in page.rows if row.symbol == symbol]
-        others = [row for row in page.rows if row.symbol != symbol]
-        refusals = [Refusal(f"not of {symbol}, as asked", excerpt(row.raw)) for row in others]
-        refused.keep(
-            [*page.refused, *refusals],
-            venue=account.venue,
-            account=account,
-            source=f"isolated/{self.coverage.kind}_record",
-            now=self._now,
-        )
-        told = record_store.store(
-            account=account, kind=self.coverage.kind, rows=mine, now=self._now
-        )
-        self.coverage.trusted &= not others
-        self.coverage.has_rows |= bool(mine)
-        self.coverage.late_records += self._count_late(mine, set(told.new))
+    def _keep(self, page: Listing) -> int:
+        """Store a page; how many of its rows are not kept now.
+
+        A row of another pair means that the filter is ignored: trust no window.
+        """
+        mine = [row for row in page.rows if row.symbol == self.coverage.symbol]
+        others = [row for row in page.rows if row.symbol != self.coverage.symbol]
+        foreign = f"not of {self.coverage.symbol}, as asked"
+        refusals = [Refusal(foreign, excerpt(row.raw)) for row in others]
+        told = self.shelf.store(mine, [*page.refused, *refusals], self._now)
+        self._has_strangers |= bool(others)
+        self._count_late(mine, set(told.new))
         self.learned.new += told.new
         self.learned.changed += told.changed
-        self.learned.refused += len(told.refused) + len(page.refused) + len(others)
+        self.learned.refused += told.refused + len(page.refused) + len(others)
+        return told.unkept
 
-    def _count_late(self, rows: list[Row], new: set[str]) -> int:
-        """How many were not there when their time was proven: they came later than they may."""
-        if self._watermark is None:
-            return 0
-        return sum(row.record_id in new and instant_of(row) <= self._watermark for row in rows)
+    def _count_late(self, rows: Sequence[Row], new: set[str]) -> None:
+        """Those that were not there when their time was proven: they came later than they may."""
+        if self._watermark is None or not new:
+            return
+        proven = (self._proven_from, self._watermark)
+        fresh = [row for row in rows if row.record_id in new]
+        late = [row for row in fresh if proven[0] <= instant_of(row) <= proven[1]]
+        if late:
+            gaps = self.shelf.gaps()
+            self._note_late(sum(not is_in(gaps, instant_of(row)) for row in late))
+
+    def _count_tardy(self, rows: Sequence[Row]) -> None:
+        """Those that were not there a moment ago, unless they were counted as late already."""
+        counted_to = self._watermark or datetime.min.replace(tzinfo=UTC)
+        times = [at for at in map(instant_of, rows) if at > counted_to]
+        self._note_late(sum(at <= self._new_watermark() for at in times))
+
+    def _note_late(self, count: int) -> None:
+        """The bound of this stream doubles from the next run on, and all of it is audited."""
+        if count:
+            self.coverage.late_records += count
+            self.coverage.audit_late += count if self.coverage.audit_reached is not None else 0
+            self._audit_all()
+
+    def _audit_all(self) -> None:
+        """As soon as there is time, unless that is under way already."""
+        coverage = self.coverage
+        if not (coverage.audit_reached is not None and coverage.audit_is_whole):
+            coverage.whole_audit_due_at = min(coverage.whole_audit_due_at or self._now, self._now)
+
+    def _is_drawn(self, lo: datetime, hi: datetime) -> bool:
+        """One short page in a hundred, the same ones whenever and wherever it is asked."""
+        coverage = self.coverage
+        name = f"{coverage.account_id}|{coverage.symbol}|{coverage.kind}|{lo}|{hi}"
+        digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
+        return int.from_bytes(digest) % 100 < AUDITED_PERCENT
+
+
+def fitting(length: timedelta, rows: int) -> timedelta:
+    """How long the next window should be, if the last one was so long and had so many rows."""
+    wanted = min(LONGEST, length * 2, length * GOAL // max(rows, 1))
+    return max(wanted // SECOND * SECOND, SECOND)

@@ -2,10 +2,12 @@
 
 The exchange lists records by pair only, so a loan on a pair that nobody asks for stays unseen:
 pairs in use are asked every minute, all enabled ones daily, disabled ones with a history weekly.
+What is proven is audited, too: read again a part every day, all of it every week.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import product
@@ -41,6 +43,8 @@ DAILY = timedelta(days=1)
 WEEKLY = timedelta(days=7)
 RECENT = timedelta(days=1)
 SAVED_TOGETHER = 20
+# A doubt takes the trust, but reading goes on; without one it is the windows that do not work.
+WINDOWS_WORK = Q(trusted=True) | ~Q(doubt="")
 COVERAGE_FIELDS = (
     "complete_from",
     "complete_to",
@@ -48,15 +52,31 @@ COVERAGE_FIELDS = (
     "has_rows",
     "trusted",
     "late_records",
+    "doubt",
+    "audited_at",
+    "whole_audited_at",
+    "audit_due_at",
+    "whole_audit_due_at",
+    "audit_reached",
+    "audit_is_whole",
+    "audit_rows",
+    "audit_missing",
+    "audit_late",
+    "audit_differing",
+    "audit_contradictions",
 )
 
 
 @dataclass(slots=True)
 class Walk:
-    """What one walk over streams brought. `left`: not reached in time; `failed`: by pair."""
+    """What one walk over streams brought. `failed`: by pair.
+
+    `left`: not reached in time, or not loaded back to their start yet.
+    """
 
     read: int = 0
     left: int = 0
+    unfinished: int = 0
     calls: int = 0
     failed: dict[str, ReadError] = field(default_factory=dict)
     new: list[str] = field(default_factory=list)
@@ -71,6 +91,7 @@ class Walk:
     def add(self, learned: Learned) -> None:
         """Count one stream."""
         self.read += 1
+        self.unfinished += learned.can_go_on
         self.calls += learned.calls
         self.new += learned.new
         self.changed += learned.changed
@@ -124,7 +145,7 @@ def due_seldom(*, account: Account, now: datetime) -> list[Coverage]:
     enabled = set(markets.filter(enabled=True).values_list("symbol", flat=True))
     with_history = Coverage.objects.filter(account=account, has_rows=True)
     others = set(with_history.values_list("symbol", flat=True)) - enabled
-    loading = with_history.filter(complete_from__isnull=False, trusted=True).exclude(
+    loading = with_history.filter(WINDOWS_WORK, complete_from__isnull=False).exclude(
         gaps__reason=NOT_SERVED
     )
     due = [
@@ -135,6 +156,22 @@ def due_seldom(*, account: Account, now: datetime) -> list[Coverage]:
     return list({(row.symbol, row.kind): row for row in due}.values())
 
 
+def due_for_audit(*, account: Account, now: datetime) -> list[Coverage]:
+    """The streams with records whose audit is due, or under way; those that wait longest first.
+
+    Where windows do not work there is nothing to audit by; where the start of the history is not
+    reached yet, that comes first.
+    """
+    audited = Coverage.objects.filter(account=account, has_rows=True, complete_to__isnull=False)
+    return list(
+        audited.filter(WINDOWS_WORK)
+        .filter(Q(complete_from=None) | Q(gaps__reason=NOT_SERVED))
+        .filter(Q(audit_due_at__lte=now) | Q(whole_audit_due_at__lte=now))
+        .order_by("audit_due_at", "symbol", "kind")
+        .distinct()
+    )
+
+
 def walk(
     coverages: Sequence[Coverage],
     *,
@@ -143,8 +180,11 @@ def walk(
     visibility: timedelta,
     is_over: Callable[[], bool],
     most_windows: int = MOST_WINDOWS,
+    step: Callable[..., Learned] = read_stream,
 ) -> Walk:
     """Read the streams in turn until `is_over`; each keeps what is proven of it.
+
+    `step` reads one stream: what is new and old of it, or an audit (`reread_stream`).
 
     A pair that the exchange refuses, or answers with garbage, does not stop the others.
     Raises: ReadError, if it is of a kind that the next stream would meet, too.
@@ -158,33 +198,33 @@ def walk(
             if is_over():
                 break
             unsaved.append(coverage)
-            try:
-                learned = read_stream(
-                    coverage,
-                    client=client,
-                    now=now,
-                    visibility=visibility,
-                    most_windows=most_windows,
-                )
-            except (Refused, Garbled) as exc:
-                done.failed[coverage.symbol] = exc
-                coverage.checked_at = now
-                if (exc.code or 0) in KEY_CODES or len(done.failed) > MOST_FAILURES:
-                    raise
-                logger.warning(
-                    "records of %s on account %s: %s",
-                    coverage.symbol,
-                    coverage.account_id,
-                    exc.detail,
-                )
-            else:
+            options = {"now": now, "visibility": visibility, "most_windows": most_windows}
+            with _forgiving(coverage, done, is_reading=step is read_stream, now=now):
+                learned = step(coverage, client=client, is_over=is_over, **options)
                 done.add(learned)
             if len(unsaved) >= SAVED_TOGETHER:
                 _save(unsaved)
     finally:
         _save(unsaved)
-    done.left = len(coverages) - done.read - len(done.failed)
+    done.left = len(coverages) - done.read - len(done.failed) + done.unfinished
     return done
+
+
+@contextmanager
+def _forgiving(
+    coverage: Coverage, done: Walk, *, is_reading: bool, now: datetime
+) -> Iterator[None]:
+    """Note a failure that is of this pair alone; raise what the next stream would meet, too."""
+    try:
+        yield
+    except (Refused, Garbled) as exc:
+        done.failed[coverage.symbol] = exc
+        if is_reading:
+            coverage.checked_at = now
+        if (exc.code or 0) in KEY_CODES or len(done.failed) > MOST_FAILURES:
+            raise
+        pair, account = coverage.symbol, coverage.account_id
+        logger.warning("records of %s on account %s: %s", pair, account, exc.detail)
 
 
 def _save(coverages: list[Coverage]) -> None:

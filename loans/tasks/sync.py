@@ -6,7 +6,7 @@ stops another. On the threads pool no time limit is enforced, so each walk ends 
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from celery import shared_task
@@ -18,11 +18,22 @@ from loans.bitmart import limits
 from loans.bitmart.client import Client
 from loans.bitmart.errors import ReadError, Refused
 from loans.models import Account, Coverage, Feed, Venue
-from loans.services import feeds, figures, heartbeats, market_data, pairs, prices, refused, streams
+from loans.services import (
+    feeds,
+    figures,
+    heartbeats,
+    loading,
+    market_data,
+    pairs,
+    prices,
+    refused,
+    streams,
+)
 from loans.services.keys import Sealing
 from loans.services.limiter import GiveWay
 from loans.services.paper_keys import NoPaperKey, fetch
-from loans.services.records import MOST_WINDOWS
+from loans.services.records import MOST_WINDOWS, Learned, read_stream
+from loans.services.rereading import reread_stream
 from loans.services.turns import one_of, turn
 from loans.tasks.bell import ring
 from loans.vault import VaultError
@@ -196,27 +207,47 @@ def _refresh_records(account: Account) -> bool:
         streams.foresee(account=account)
         due = streams.due_often(account=account, now=now)
         with _client(account) as client:
-            _walk(client, due, MINUTE_SECONDS, most_windows=0).must_be_whole()
+            _walk(client, due, _ends_in(MINUTE_SECONDS), most_windows=0).must_be_whole()
         with one_of("history", places=HISTORY_PLACES, seconds=TURN_SECONDS) as is_free:
-            due = streams.due_seldom(account=account, now=now) if is_free else []
-            with _client(account, priority=limits.BACK_FILL) as client:
-                done = _walk(client, due, HISTORY_SECONDS)
-            left = done.left
-            done.must_be_whole()
+            if is_free:
+                left = _load_and_audit(account, now)
     return left > 0
 
 
-def _walk(
-    client: Client, due: Sequence[Coverage], seconds: int, *, most_windows: int = MOST_WINDOWS
-) -> streams.Walk:
+def _load_and_audit(account: Account, now: datetime) -> int:
+    """How many streams are left to load; audits take what time that leaves, without hurry."""
+    is_over = _ends_in(HISTORY_SECONDS)
+    with _client(account, priority=limits.BACK_FILL) as client:
+        done = _walk(client, streams.due_seldom(account=account, now=now), is_over)
+        loading.note_pace(account=account, now=timezone.now())
+        due = streams.due_for_audit(account=account, now=now)
+        audited = _walk(client, due, is_over, step=reread_stream)
+    done.must_be_whole()
+    audited.must_be_whole()
+    return done.left
+
+
+def _ends_in(seconds: int) -> Callable[[], bool]:
     end_ns = time.monotonic_ns() + seconds * 10**9
+    return lambda: time.monotonic_ns() > end_ns
+
+
+def _walk(
+    client: Client,
+    due: Sequence[Coverage],
+    is_over: Callable[[], bool],
+    *,
+    most_windows: int = MOST_WINDOWS,
+    step: Callable[..., Learned] = read_stream,
+) -> streams.Walk:
     return streams.walk(
         due,
         client=client,
         now=timezone.now(),
         visibility=venues.money_bounds().visibility,
-        is_over=lambda: time.monotonic_ns() > end_ns,
+        is_over=is_over,
         most_windows=most_windows,
+        step=step,
     )
 
 

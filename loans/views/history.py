@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 
 from loans.htmx import HtmxHttpRequest, render_page
 from loans.models import Kind
-from loans.services import certificates, history
+from loans.services import certificates, history, loading
 from loans.services.filters import HistoryFilter
 from loans.views import history_rows
 from loans.views.who import accounts_of
@@ -31,10 +31,12 @@ def landing(request: HtmxHttpRequest) -> HttpResponse:
         "now": now,
         "accounts": accounts,
         "certificate": certificates.certify(accounts),
-        "pairs": [row for row in streams if row.has_rows or row.needs_a_look],
-        "quiet": sum(not (row.has_rows or row.needs_a_look) for row in streams),
+        "pairs": [row for row in streams if row.is_shown],
+        "quiet": sum(not row.needs_a_look and not row.has_rows for row in streams),
+        "unread": sum(row.is_unread for row in streams),
+        "loads": history_rows.load_rows(loading.loads(accounts, now=now)),
     }
-    return render_page(request, "loans/history.html", context)
+    return render_page(request, "loans/history.html", context, partials=("history-now",))
 
 
 @require_safe

@@ -20,6 +20,7 @@ from loans import formatting
 from loans.models import Account, Coverage, CoverageGap, Kind
 from loans.services.filters import HistoryFilter
 from loans.services.history import Total
+from loans.services.loading import Progress
 from loans.templatetags.loans import icon, venue_chip
 from loans.views.links import link_to
 
@@ -191,6 +192,36 @@ class StreamRow:
         return sum(stream.late_records for stream in self.streams.values())
 
     @property
+    def doubts(self) -> list[str]:
+        """What speaks against these lists, as sentences."""
+        return [_doubt(stream) for stream in self.streams.values() if not stream.trusted]
+
+    @property
+    def audited_at(self) -> datetime | None:
+        """The older of the last audits of the lists with records; None if one has had none."""
+        known = [one.audited_at for one in self._audited()]
+        return None if None in known else min(known, default=None)
+
+    @property
+    def audit_words(self) -> str:
+        """What the last audit found, or how far the one under way is."""
+        audited = self._audited()
+        running = [one.audit_reached for one in audited if one.audit_reached]
+        if running:
+            return f"under way, read again back to {formatting.local_text(max(running))}"
+        if not audited or self.audited_at is None:
+            return "none yet" if audited else ""
+        names = ("missing", "late", "differing", "contradictions")
+        sums = [sum(getattr(one, f"audit_{name}") for one in audited) for name in names]
+        words = ("not listed any more", "late", "with other figures", "contradictions")
+        found = [f"{count} {word}" for count, word in zip(sums, words, strict=True) if count]
+        rows = sum(one.audit_rows for one in audited)
+        return f"{rows:,} read again: {', '.join(found) or 'all as kept'}"
+
+    def _audited(self) -> list[Coverage]:
+        return [stream for stream in self.streams.values() if stream.has_rows]
+
+    @property
     def complete_from(self) -> datetime | None:
         """Both kinds are complete from here; None is the start."""
         known = [one.complete_from for one in self.streams.values() if one.complete_from]
@@ -214,6 +245,66 @@ class StreamRow:
     def needs_a_look(self) -> bool:
         """Whether something is not as it should be."""
         return self.complete_to is None or not self.trusted or bool(self.gaps)
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether nobody has asked for it yet."""
+        return all(stream.checked_at is None for stream in self.streams.values())
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether it has a row of its own."""
+        return self.has_rows or (self.needs_a_look and not self.is_unread)
+
+
+def _doubt(stream: Coverage) -> str:
+    reason = stream.doubt or "a listing did not follow the pair and the times it was asked for"
+    name = "borrows" if stream.kind == Kind.BORROW else "repayments"
+    return f"{name.capitalize()}: {reason}. No outcome is concluded from its windows."
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRow:
+    """One first load as strings."""
+
+    account: Account
+    streams: str
+    loaded: str
+    records: str
+    percent: int
+    back_to: datetime | None
+    speed: str
+    time_left: str
+
+
+def load_rows(loads: Iterable[Progress]) -> list[LoadRow]:
+    """First loads as strings; what cannot be told honestly is not."""
+    return [
+        LoadRow(
+            account=load.account,
+            streams=f"{load.streams:,}",
+            loaded=f"{load.loaded:,}",
+            records=f"{load.records:,}",
+            percent=load.percent,
+            back_to=load.back_to,
+            speed=_speed(load.steps_a_minute),
+            time_left=_time_left(load),
+        )
+        for load in loads
+    ]
+
+
+def _speed(steps_a_minute: int | None) -> str:
+    if steps_a_minute is None:
+        return "not measured yet"
+    return f"{steps_a_minute:,} weeks of history a minute"
+
+
+def _time_left(load: Progress) -> str:
+    if load.time_left is None:
+        return "cannot be told yet"
+    seconds = max(5, int(load.time_left.total_seconds()))
+    return f"about {formatting.duration_words(seconds)}"
 
 
 def stream_rows(streams: Iterable[Coverage]) -> list[StreamRow]:

@@ -19,9 +19,10 @@ from loans.forms.keys import AddKeyForm, CredentialsForm, LabelForm, ModeForm
 from loans.forms.shares import ShareForm
 from loans.htmx import HtmxHttpRequest, render_page
 from loans.models import Account, SiteState, Venue
-from loans.services import key_cards, keys, paper_keys, shares
+from loans.services import key_cards, keys, loading, paper_keys, shares
 from loans.services.keys import Declined
 from loans.tasks.bell import ring
+from loans.views import history_rows
 from loans.views.who import has_proved_lately, prove_again, who
 
 SECRETS = ("access_key", "secret", "memo")
@@ -62,6 +63,7 @@ def page(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
         "accounts": [account],
         "venue_band": _band(account),
         "is_probed": venues.is_probed(account),
+        "loads": history_rows.load_rows(loading.loads([account], now=now)),
         "label_form": LabelForm(initial={"label": account.label}),
         "mode_form": ModeForm(initial={"mode": account.mode}),
         "share_form": ShareForm(

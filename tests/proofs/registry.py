@@ -57,6 +57,12 @@ PROOFS: tuple[Proof, ...] = (
         "tests.simulation.proof:prove",
         (SQLITE,),
     ),
+    Proof(
+        "histories",
+        "Random histories, read by the product's code",
+        "tests.proofs.histories:prove",
+        (SQLITE,),
+    ),
     Proof("mutants", "Mistakes in the code, and the tests", "tests.mutants.proof:prove", (SQLITE,)),
     Proof("model", "Every interleaving of the design", "tests.proofs.design:prove", (SQLITE,)),
 )

@@ -19,3 +19,11 @@ def test_no_window_exceeds_the_documented_limit_when_redis_gives_leave() -> None
 
     assert figures["processes"] == 8
     assert figures["windows above the documented limit"] == 0
+
+
+def test_no_record_of_random_histories_is_lost_and_every_gap_is_named() -> None:
+    figures = prove("histories")
+
+    assert figures["histories"] == 10_000
+    assert (figures["lost"], figures["kept twice"]) == (0, 0)
+    assert min(figures["histories in which the usual ways lost records"].values()) > 0

@@ -7,18 +7,22 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from loans.bitmart.client import Client
 from loans.bitmart.errors import Maintenance, ReadError
-from loans.bitmart.money import send, sign_order
-from loans.bitmart.secret import Credentials
 from loans.models import Account, BorrowRecord, Coverage, Kind, Observation, RefusedRow, RepayRecord
 from loans.services.record_store import store
 from loans.services.records import EARLIEST, Learned, sync_stream
 from tests.factories import make_account
-from tests.paper_fixture import Paper, PaperKey
+from tests.paper_fixture import Paper
 from tests.services.canned import BORROWS, canned_venue, loan
-
-VISIBILITY = timedelta(seconds=2)
+from tests.services.reading import (
+    BORROW_RECORDS,
+    VISIBILITY,
+    borrow,
+    busiest,
+    executed,
+    kept,
+    sync,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -26,62 +30,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def account(owner: User) -> Account:
     return make_account(owner=owner)
-
-
-def credentials_of(key: PaperKey) -> Credentials:
-    return Credentials.of(key.access_key, key.secret, key.memo)
-
-
-def sync(
-    paper: Paper,
-    key: PaperKey,
-    account: Account,
-    *,
-    symbol: str = "BTC_USDT",
-    kind: str = Kind.BORROW,
-    visibility: timedelta = VISIBILITY,
-    most_windows: int = 300,
-) -> Learned:
-    """One run over one stream."""
-    with Client(paper.base_url, credentials_of(key)) as client:
-        return sync_stream(
-            client=client,
-            account=account,
-            symbol=symbol,
-            kind=kind,
-            now=timezone.now(),
-            visibility=visibility,
-            most_windows=most_windows,
-        )
-
-
-def borrow(paper: Paper, key: PaperKey, amount: str = "20") -> None:
-    order = sign_order(
-        kind="borrow",
-        symbol="BTC_USDT",
-        currency="USDT",
-        amount=Decimal(amount),
-        signed_at_ms=paper.clock(),
-        credentials=credentials_of(key),
-    )
-    send(order, base_url=paper.base_url, connect_seconds=5, total_seconds=10)
-
-
-def executed(paper: Paper, key: PaperKey, table: str, symbol: str) -> set[str]:
-    rows = paper.books(key)["executed"][table]
-    return {row["record_id"] for row in rows if row["symbol"] == symbol}
-
-
-def busiest(paper: Paper, key: PaperKey) -> str:
-    """The pair with the most loans in a believable past: more than a page of them."""
-    symbols = [row["symbol"] for row in paper.books(key)["executed"]["loans"]]
-    return max(set(symbols), key=symbols.count)
-
-
-def kept(account: Account, symbol: str, model: type = BorrowRecord) -> set[str]:
-    return set(
-        model.objects.filter(account=account, symbol=symbol).values_list("record_id", flat=True)
-    )
 
 
 def test_a_stream_without_records_is_proven_empty_by_one_call(
@@ -184,7 +132,7 @@ def test_a_failure_in_the_middle_of_loading_loses_nothing(
     paper.switch(limits="off")
     key = paper.new_key(history=True)
     symbol = busiest(paper, key)
-    paper.fault("html_502", path="/spot/v1/margin/isolated/borrow_record", skip=skip)
+    paper.fault("html_502", path=BORROW_RECORDS, skip=skip)
 
     with pytest.raises(ReadError):
         sync(paper, key, account, symbol=symbol)

@@ -121,6 +121,19 @@ def test_over_lists_that_contradict_each_other_a_person_decides_at_the_horizon(d
     assert (borrow.state, borrow.reason) == (State.NEEDS_HUMAN, "untrusted")
 
 
+def test_after_an_audit_that_contradicted_a_list_a_person_decides_at_the_horizon(
+    desk: Desk,
+) -> None:
+    desk.paper.fault("drop", kind="borrow")
+    Coverage.objects.create(
+        account=desk.account, symbol="BTC_USDT", kind="borrow", trusted=False, doubt="it differed"
+    )
+
+    borrow = desk.look_until_decided(desk.send(desk.place("20")))
+
+    assert (borrow.state, borrow.reason) == (State.NEEDS_HUMAN, "untrusted")
+
+
 def test_a_refused_connection_is_not_sent(desk: Desk) -> None:
     borrow = desk.send(desk.place("20"), base_url="http://127.0.0.1:9")
 

@@ -22,7 +22,7 @@ from tests.factories import (
     make_margin_side,
     make_market,
 )
-from tests.services.canned import BORROWS, REPAYS, Canned, canned_venue
+from tests.services.canned import BORROWS, REPAYS, Canned, canned_venue, loan
 
 DAY = timedelta(days=1)
 V = timedelta(seconds=120)
@@ -217,3 +217,20 @@ def test_money_is_moving_while_an_instruction_is_claimed_or_sending(
 
     make_instruction(account=account, requested_by=owner, state=State.SENDING, symbol="A_USDT")
     assert streams.is_money_moving(account=account)
+
+
+def test_a_walk_says_that_more_is_left_of_a_stream_that_is_not_loaded_to_its_start(
+    account: Account,
+) -> None:
+    row = loan(create_time=int(NOW.timestamp() * 1000))
+    with canned_venue() as venue:
+        venue.say(BORROWS, {"records": [row | {"symbol": "A_USDT"}]})
+        loading = make_coverage(account=account, symbol="A_USDT", complete_from=NOW - 9 * DAY)
+        broken = make_coverage(
+            account=account, symbol="B_USDT", complete_from=NOW - 9 * DAY, trusted=False
+        )
+        # It answers the same whatever is asked for, so the window of the second is not believed.
+        done = walk(venue, [loading]), walk(venue, [broken])
+
+    assert [one.left for one in done] == [1, 0]
+    assert not broken.trusted

@@ -1,7 +1,7 @@
 """Reading a listing by windows: over random histories nothing is lost, and gaps are named."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
@@ -11,7 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loans.bitmart.responses import BorrowRecord, Heard, Listing, RefusedRow
-from loans.services.windows import CROWDED, MILLISECOND, SECOND, UNREADABLE, Gap, Reader, control
+from loans.services.windows import (
+    CONTRADICTED,
+    CROWDED,
+    DIFFERENT,
+    MILLISECOND,
+    OUTSIDE,
+    SECOND,
+    UNREADABLE,
+    VANISHED,
+    Gap,
+    Reader,
+    control,
+)
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 END = START + timedelta(days=30)
@@ -44,14 +56,32 @@ class Shelf:
         return Listing(page, (), len(page), self.size, HEARD)
 
 
+@dataclass
+class Notes:
+    """What a reader tells while it reads."""
+
+    kept: set[str] = field(default_factory=set)
+    doubts: list[str] = field(default_factory=list)
+    tardy: list[str] = field(default_factory=list)
+
+    def reader(self, ask: Callable[..., Listing], **options: object) -> Reader:
+        told = {"keep": self.keep, "doubt": self.doubts.append, "draw": lambda lo, hi: False}
+        return Reader(ask=ask, tardy=self.note_tardy, **(told | options))
+
+    def keep(self, page: Listing) -> int:
+        self.kept.update(row.record_id for row in page.rows)
+        return 0
+
+    def note_tardy(self, rows: list[BorrowRecord]) -> None:
+        self.tardy += [row.record_id for row in rows]
+
+
 def read(shelf: Shelf, **options: object) -> tuple[set[str], list[Gap]]:
     """Everything between START and END, as one would keep it."""
-    kept: set[str] = set()
-
-    def keep(page: Listing) -> None:
-        kept.update(row.record_id for row in page.rows)
-
-    return kept, Reader(shelf.ask, keep, **options).read(START, END)
+    notes = Notes()
+    reading = notes.reader(shelf.ask, **options).read(START, END)
+    assert notes.doubts == []
+    return notes.kept, list(reading.gaps)
 
 
 @st.composite
@@ -120,15 +150,17 @@ def test_an_instant_is_split_by_currency_where_the_endpoint_takes_one() -> None:
     assert (len(kept), gaps) == (8, [])
 
 
-def test_a_row_that_cannot_be_read_makes_its_window_a_gap() -> None:
+def test_a_row_that_cannot_be_read_makes_its_second_a_gap() -> None:
     def ask(start: datetime, end: datetime, currency: str | None) -> Listing:
         refused = (RefusedRow("bad", "{}"),) if start <= START <= end else ()
         return Listing((), refused, len(refused), 5, HEARD)
 
-    gaps = Reader(ask, lambda page: None).read(START, END)
+    gaps = Notes().reader(ask).read(START, END).gaps
 
-    assert [gap.reason for gap in gaps] == [UNREADABLE]
-    assert gaps[0].starts_at == START
+    # The exchange's own second and its neighbours, whose windows are padded by a second.
+    assert {gap.reason for gap in gaps} == {UNREADABLE}
+    assert [gap.starts_at for gap in gaps] == [START, START + SECOND]
+    assert all(gap.ends_at - gap.starts_at == SECOND for gap in gaps)
 
 
 def shifted(shelf: Shelf, factor: int) -> Callable[..., Listing]:
@@ -160,3 +192,84 @@ def test_the_control_fails_where_an_empty_page_would_prove_nothing(fault: str) -
     }
 
     assert not control(known, ask=asks[fault])
+
+
+def test_one_page_read_again_in_halves_shows_whether_short_pages_are_whole() -> None:
+    shelf = Shelf([record(1, START), record(2, START + timedelta(days=5))])
+    forgetful = [*shelf.records]
+
+    def ask(start: datetime, end: datetime, currency: str | None) -> Listing:
+        page = shelf.ask(start, end, currency)
+        # A page of more than four days leaves one out, although there is room for it.
+        is_long = end - start > timedelta(days=4)
+        rows = tuple(row for row in page.rows if not (is_long and row == forgetful[1]))
+        return Listing(rows, (), len(rows), 5, HEARD)
+
+    honest, lying = Notes(), Notes()
+    honest.reader(shelf.ask, draw=lambda lo, hi: True).read(START, END)
+    lying.reader(ask, draw=lambda lo, hi: True).read(START, END)
+
+    assert honest.doubts == []
+    assert lying.doubts == [DIFFERENT]
+
+
+def test_a_record_that_becomes_visible_while_its_page_is_read_again_is_told() -> None:
+    known, fresh = record(1, START), record(2, START + timedelta(days=1))
+    shelf = Shelf([known])
+
+    def ask(start: datetime, end: datetime, currency: str | None) -> Listing:
+        if shelf.calls == 1:
+            shelf.records.append(fresh)
+        return shelf.ask(start, end, currency)
+
+    notes = Notes()
+    notes.reader(ask, draw=lambda lo, hi: True).read(START, START + timedelta(days=2))
+
+    assert (notes.doubts, notes.tardy) == ([], ["r2"])
+    assert notes.kept == {"r1", "r2"}
+
+
+def test_full_pages_that_heed_no_bounds_are_not_split_for_ever() -> None:
+    shelf = Shelf([record(n, START + timedelta(days=n)) for n in range(20)])
+    notes, calls = Notes(), []
+
+    def ask(start: datetime, end: datetime, currency: str | None) -> Listing:
+        calls.append(start)
+        return shelf.ask(START, END, None)
+
+    gaps = notes.reader(ask).read(START, END).gaps
+
+    assert len(calls) == 5
+    assert {gap.reason for gap in gaps} == {CONTRADICTED}
+    assert set(notes.doubts) == {OUTSIDE}
+
+
+def test_rows_of_a_full_page_must_be_in_its_halves() -> None:
+    at = START + timedelta(days=1)
+    shelf = Shelf([record(n, at + n * timedelta(hours=1)) for n in range(9)])
+
+    def ask(start: datetime, end: datetime, currency: str | None) -> Listing:
+        is_short = end - start < timedelta(days=2)
+        return shelf.ask(END, END, None) if is_short else shelf.ask(start, end, None)
+
+    notes = Notes()
+    gaps = notes.reader(ask).read(START, START + timedelta(days=6)).gaps
+
+    assert VANISHED in notes.doubts
+    assert all(any(g.starts_at <= r.created_at < g.ends_at for g in gaps) for r in shelf.records)
+
+
+def test_a_second_is_not_split_where_bounds_are_read_in_whole_seconds() -> None:
+    at = START + timedelta(days=3)
+    crowd = [record(n, at + n * 100 * MILLISECOND) for n in range(9)]
+    shelf = Shelf(crowd)
+
+    def ask(start: datetime, end: datetime, currency: str | None) -> Listing:
+        return shelf.ask(start.replace(microsecond=0), end.replace(microsecond=0), currency)
+
+    notes = Notes()
+    gaps = notes.reader(ask).read(START, END).gaps
+
+    assert Gap(at, at + SECOND, CROWDED) in gaps
+    assert all(gap.ends_at - gap.starts_at == SECOND for gap in gaps)
+    assert notes.doubts == []

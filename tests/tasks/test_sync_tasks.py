@@ -12,6 +12,8 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from loans import tasks, venues
+from loans.bitmart import limits
+from loans.bitmart.client import Client
 from loans.bitmart.limits import Limiter, NoLimiter
 from loans.models import (
     Account,
@@ -146,6 +148,34 @@ def test_an_exchange_without_account_figures_still_tells_records_and_terms(
     assert BorrowRecord.objects.exists()
     assert AccountTerms.objects.filter(account=account).count() == Terms.objects.count()
     assert feeds.get(name="records").failures == 0
+
+
+def test_what_is_loaded_is_audited_with_the_time_that_is_left(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks.refresh_venue("paper")
+    for _ in range(9):
+        tasks.refresh_account(str(account.pk))
+    with_rows = Coverage.objects.filter(has_rows=True)
+    assert not with_rows.exclude(audited_at=None).exists()
+    with_rows.update(audit_due_at=timezone.now(), whole_audit_due_at=timezone.now())
+    priorities = []
+    make_client = venues.client_for
+
+    def client_for(account: Account, **options: object) -> Client:
+        priorities.append(options["priority"])
+        return make_client(account, **options)
+
+    monkeypatch.setattr(venues, "client_for", client_for)
+
+    for _ in range(9):
+        tasks.refresh_account(str(account.pk))
+
+    assert not with_rows.filter(whole_audited_at=None).exists()
+    assert not with_rows.exclude(trusted=True, audit_missing=0, audit_late=0, doubt="").exists()
+    rows = sum(with_rows.values_list("audit_rows", flat=True))
+    assert rows >= BorrowRecord.objects.count() + RepayRecord.objects.count()
+    assert set(priorities) == {limits.KEEPING_UP, limits.BACK_FILL}
 
 
 def test_an_unchanged_account_writes_almost_nothing(
