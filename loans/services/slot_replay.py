@@ -74,7 +74,8 @@ class SlotReplay:
         """
         loan = loan_of(record)
         if self.doubt:
-            return next(one for one in self.paid() if one.loan.key == loan.key)
+            found = (one for one in self.paid() if one.loan.key == loan.key)
+            return next(found, Paid(record, loan, ()))  # the exchange's clock may be ahead
         lent, made = _lent(self.slot, self.now), _made(self.slot, self.now)
         older = Q(at__lt=loan.at) | Q(at=loan.at, record_id__lt=loan.key)
         borrowed = lent.filter(Q(at__lte=loan.at) & older).aggregate(sum=ExactSum("principal"))
@@ -89,7 +90,7 @@ class SlotReplay:
         found = replay.compare(one.loan, one.parts, told=told, rates=self.rates, doubt=self.doubt)
         if found.label is not replay.Label.DIFFERS:
             return found
-        doubt = self._rate_doubt(one.loan) or _second_doubt(one)
+        doubt = self._rate_doubt(one) or _second_doubt(one)
         if not doubt:
             return found
         return replay.Verdict(replay.Label.CANNOT_TELL, doubt, difference=found.difference)
@@ -112,12 +113,13 @@ class SlotReplay:
             one.loan, one.parts, hours=way.hours, until=self.now, rates=rates, late=late
         )
 
-    def _rate_doubt(self, loan: Loan) -> str:
+    def _rate_doubt(self, one: Paid) -> str:
         """Why the rates of the loan's hours are not known for sure; empty where they are."""
-        seen = self.rates.seen
+        loan, seen = one.loan, self.rates.seen
         if not seen or seen[0].at > loan.at:
             return RATES_UNSEEN
-        later = (rate.at for rate in seen if rate.at > loan.at)
+        end = (replay.closed_at(loan, one.parts) or self.now) + replay.SEEN_LATE
+        later = (rate.at for rate in seen if loan.at < rate.at <= end)
         is_close = any(_is_charged(loan, at - replay.SEEN_LATE, at) for at in later)
         return RATE_CLOSE if is_close else ""
 

@@ -15,8 +15,8 @@ from tests.proofs.registry import Scale
 from tests.proofs.year_world import HABITS, HOUR_MS, MINUTE_MS, START, World, milliseconds
 
 DAY_MS = 24 * HOUR_MS
-FULL_DAYS, SAMPLE_DAYS = 365, 12
-FULL_ACTS, SAMPLE_ACTS = 4_000, 240
+FULL_DAYS, SAMPLE_DAYS = 365, 10
+FULL_ACTS, SAMPLE_ACTS = 4_000, 200
 FULL_INSTANTS, SAMPLE_INSTANTS = 8, 2
 SAMPLE_HABITS = 2
 # Before an instant is compared, nothing happens for so long: all that was done is visible.

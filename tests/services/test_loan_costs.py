@@ -14,7 +14,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from loans import charging
-from loans.models import Account, BorrowRecord, Kind
+from loans.models import Account, BorrowRecord, Kind, Market
 from loans.replay import Basis, Hours, Label, Way
 from loans.services import exports, loan_costs, loan_story, record_store, slot_replay
 from loans.services.loan_costs import Decision, LoanCost
@@ -148,6 +148,34 @@ def test_a_rate_that_was_never_seen_is_no_reason_to_blame_the_exchange(owner: Us
 
     assert cost.verdict.label is Label.CANNOT_TELL
     assert cost.verdict.reason == slot_replay.RATES_UNSEEN
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("hour", "label"), [(1, Label.CANNOT_TELL), (3, Label.DIFFERS)], ids=["open", "repaid"]
+)
+def test_a_rate_that_moved_close_to_a_charge_excuses_only_while_the_loan_was_out(
+    account: Account, hour: int, label: Label
+) -> None:
+    moved_at = START + hour * HOUR + timedelta(seconds=30)
+    market = Market.objects.get()
+    make_rate_change(market=market, at=moved_at, daily_rate="0.00056")
+    borrow(account, (2 * HOUR + MINUTE, "7"))
+    make_repay(account=account, principal="20", at=START + 2 * HOUR + MINUTE)
+
+    [cost] = costs(account)
+
+    assert cost.verdict.label is label
+
+
+@pytest.mark.django_db
+def test_a_loan_of_a_moment_ahead_of_our_clock_has_a_page(account: Account) -> None:
+    borrow(account, principal=None)
+    record = borrow(account, at=START + 2 * timedelta(seconds=1))
+
+    story = loan_story.tell(record, now=START + timedelta(seconds=1))
+
+    assert (story.left, len(story.charges)) == (20, 0)
 
 
 @pytest.mark.django_db
