@@ -145,7 +145,7 @@ def _write_part(hold: Hold, part: Part, twin: Twin) -> dict[str, Any]:
     """One part, from its first row; what the index says of it."""
     read_at = hold.clock()
     before = sum(each["rows"] for each in hold.job.memory["parts"].values())
-    for row in part.rows(hold.job.account):
+    for row in part.rows(hold.job.account, read_at):
         twin.add(row)
         if twin.count % ROWS_A_NOTE == 0:
             hold.advance(before + twin.count, note=f"{part.title} is being written.")

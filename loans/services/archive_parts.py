@@ -29,7 +29,7 @@ from loans.models import (
     RateChange,
     RepayRecord,
 )
-from loans.services import history, json_files
+from loans.services import history, json_files, loan_costs
 from loans.services.exports import number_cell, text_cell, time_cell
 from loans.services.filters import HistoryFilter
 from loans.services.job_files import open_new, settle
@@ -45,12 +45,14 @@ INSTRUCTION_FIGURES = ("amount", "amount_confirmed", "amount_cap", "rate_shown")
 INSTRUCTION_TIMES = ("created_at", "signed_at", "settled_at")
 
 Row = dict[str, Any]
-Rows = Callable[[Account], Iterator[Row]]
+Rows = Callable[[Account, datetime], Iterator[Row]]
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One table of the archive. `rows` gives what both files hold; None is "not known"."""
+    """One table of the archive. `rows` gives what both files hold, as known at an instant; None is
+    "not known".
+    """
 
     name: str
     title: str
@@ -135,7 +137,7 @@ def _is_number(text: str) -> bool:
     return digits.replace(".", "", 1).isdigit() and digits.isascii()
 
 
-def _certificate(account: Account) -> Iterator[Row]:
+def _certificate(account: Account, _: datetime) -> Iterator[Row]:
     streams = Coverage.objects.filter(account=account).prefetch_related("gaps")
     for stream in streams.order_by("symbol", "kind"):
         yield {
@@ -155,7 +157,7 @@ def _certificate(account: Account) -> Iterator[Row]:
 
 
 def _records(kind: str) -> Rows:
-    def rows(account: Account) -> Iterator[Row]:
+    def rows(account: Account, _: datetime) -> Iterator[Row]:
         everything = HistoryFilter(accounts=(account,), account=account, sort="at")
         for row in history.every_row(kind, everything):
             yield json_files.record(kind, row, account, everything)
@@ -163,7 +165,7 @@ def _records(kind: str) -> Rows:
     return rows
 
 
-def _observations(account: Account) -> Iterator[Row]:
+def _observations(account: Account, _: datetime) -> Iterator[Row]:
     for kind in Kind.values:
         of_kind = Observation.objects.filter(account=account, kind=kind)
         for row in _runs(of_kind, "record_id"):
@@ -175,7 +177,7 @@ def _observations(account: Account) -> Iterator[Row]:
             }
 
 
-def _instructions(account: Account) -> Iterator[Row]:
+def _instructions(account: Account, _: datetime) -> Iterator[Row]:
     asked = Instruction.objects.filter(account=account)
     asked = asked.select_related("requested_by", "borrow_record", "repay_record")
     for row in _runs(asked, "created_at"):
@@ -189,7 +191,7 @@ def _instructions(account: Account) -> Iterator[Row]:
         }
 
 
-def _events(account: Account) -> Iterator[Row]:
+def _events(account: Account, _: datetime) -> Iterator[Row]:
     events = InstructionEvent.objects.filter(instruction__account=account)
     for row in _runs(events.select_related("by"), "instruction_id"):
         yield {
@@ -204,7 +206,7 @@ def _events(account: Account) -> Iterator[Row]:
         }
 
 
-def _rate_changes(account: Account) -> Iterator[Row]:
+def _rate_changes(account: Account, _: datetime) -> Iterator[Row]:
     for market in _markets(account):
         for row in _runs(RateChange.objects.filter(market=market), "at"):
             yield {
@@ -214,6 +216,11 @@ def _rate_changes(account: Account) -> Iterator[Row]:
                 "at": _time(row.at),
                 "daily_rate": number_cell(row.daily_rate),
             }
+
+
+def _loan_costs(account: Account, now: datetime) -> Iterator[Row]:
+    for cost in loan_costs.loan_costs(account=account, now=now):
+        yield loan_costs.told(cost)
 
 
 def _markets(account: Account) -> QuerySet[Market]:
@@ -256,6 +263,12 @@ PARTS = (
     Part(CERTIFICATE, "What is proven complete, per pair", _certificate, _all_of(Coverage)),
     Part("borrows", "Every loan", _records(Kind.BORROW), _all_of(BorrowRecord)),
     Part("repayments", "Every repayment", _records(Kind.REPAY), _all_of(RepayRecord)),
+    Part(
+        "loan_costs",
+        "What every loan cost: by the exchange's word, and replayed hour by hour",
+        _loan_costs,
+        _all_of(BorrowRecord),
+    ),
     Part(
         "observations",
         "Everything the exchange ever said of each, and when",

@@ -6,7 +6,7 @@ about how the exchange counts hours, which its documents leave open. Reads only.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
 from uuid import UUID
@@ -32,11 +32,6 @@ from loans.services.slot_replay import (
 # So many loans are replayed while somebody waits for a page, once an hour.
 MOST_DECIDING = 2_000
 REMEMBERED_SECONDS = 3600
-HEAD = (
-    *("account", "venue", "record_id", "symbol", "currency", "borrowed_at", "daily_rate"),
-    *("principal", "repaid_principal", "open_principal", "repaid_in_full_at", "started_hours"),
-    *("interest_told", "interest_replayed", "verdict", "difference", "hours_counted", "reason"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,24 +141,31 @@ def decide_quickly(*, account: Account, now: datetime) -> Decision:
     return found
 
 
-def cells(cost: LoanCost, *, account: Account, zone: tzinfo) -> list[str]:
-    """One loan as texts, under HEAD."""
-    number, verdict = exports.number_cell, cost.verdict
-    names = (account.label, account.venue, cost.record_id, cost.slot.symbol, cost.slot.currency)
-    is_off = verdict.label is Label.DIFFERS
-    return [
-        *(exports.text_cell(name) for name in names),
-        exports.time_cell(cost.at, zone),
-        number(cost.daily_rate),
-        *(number(figure) for figure in (cost.principal, cost.repaid, cost.left)),
-        exports.time_cell(cost.closed_at, zone) if cost.closed_at else "",
-        "" if cost.hours is None else str(cost.hours),
-        *(number(figure) for figure in (cost.told, cost.replayed)),
-        verdict.label.value,
-        number(verdict.difference) if is_off else "",
-        " or ".join(hours.name.lower() for hours in verdict.fits),
-        verdict.reason,
-    ]
+def told(cost: LoanCost) -> dict[str, str | int | None]:
+    """One loan for a file, in UTC: amounts as exact texts, None where something is not known."""
+    verdict = cost.verdict
+
+    def number(figure: Decimal | None) -> str | None:
+        return exports.number_cell(figure) or None
+
+    return {
+        "record_id": cost.record_id,
+        "symbol": cost.slot.symbol,
+        "currency": cost.slot.currency,
+        "borrowed_at": exports.time_cell(cost.at, UTC),
+        "daily_rate": number(cost.daily_rate),
+        "principal": number(cost.principal),
+        "repaid_principal": number(cost.repaid),
+        "open_principal": number(cost.left),
+        "repaid_in_full_at": exports.time_cell(cost.closed_at, UTC) if cost.closed_at else None,
+        "started_hours": cost.hours,
+        "interest_told": number(cost.told),
+        "interest_replayed": number(cost.replayed),
+        "verdict": verdict.label.value,
+        "difference": number(verdict.difference) if verdict.label is Label.DIFFERS else None,
+        "hours_counted": " or ".join(hours.name.lower() for hours in verdict.fits),
+        "reason": verdict.reason,
+    }
 
 
 def _costs_of(books: SlotReplay, prefer: Hours | None) -> Iterator[LoanCost]:

@@ -5,10 +5,11 @@ Each check takes a View and yields what is wrong, in words; another one is added
 """
 
 import hashlib
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 
@@ -63,10 +64,7 @@ class View:
     @property
     def digest(self) -> str:
         """All that the file of costs says, in short: the same instant gives the same again."""
-        lines = (
-            ",".join(loan_costs.cells(cost, account=self.account, zone=UTC))
-            for cost in self.costs.values()
-        )
+        lines = (json.dumps(loan_costs.told(cost)) for cost in self.costs.values())
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
