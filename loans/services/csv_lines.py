@@ -19,7 +19,7 @@ from loans.services.cells import number_cell, text_cell, time_cell
 from loans.services.filters import HistoryFilter
 from loans.services.keyset import Cursor, Order
 
-ROWS_A_RUN = 5000
+ROWS_A_RUN = 10_000
 AMOUNT_PLACES, RATE_PLACES = 8, 16
 BORROW_CELLS = ("principal", "interest", "daily_rate", "hourly_rate")
 REPAY_CELLS = ("amount", "principal", "interest")

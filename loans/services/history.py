@@ -11,11 +11,13 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from django.db import connection
 from django.db.models import Q
 
-from loans.models import Account, Coverage, Kind, Market
+from loans.models import Account, Coverage, Kind
 from loans.services import keyset, record_runs, spans
 from loans.services.filters import HistoryFilter, read_filter
+from loans.services.sql import both, one_of, to_database
 
 PAGE_SIZE = 50
 CHUNK = 2000
@@ -38,11 +40,26 @@ def read(query: Mapping[str, str], *, accounts: Iterable[Account], zone: tzinfo)
     chosen = read_filter(query, accounts=accounts, zone=zone)
     if not chosen.q:
         return chosen
-    venues = {account.venue for account in chosen.chosen}
-    listed = Market.objects.filter(venue__in=venues, symbol__icontains=chosen.q)
-    kept = Coverage.objects.filter(account__in=chosen.chosen, symbol__icontains=chosen.q)
-    found = listed.order_by().values_list("symbol").union(kept.values_list("symbol"))
-    return replace(chosen, matching=tuple(sorted(symbol for (symbol,) in found)))
+    return replace(chosen, matching=_pairs_with(chosen.q, chosen.chosen))
+
+
+def _pairs_with(text: str, accounts: tuple[Account, ...]) -> tuple[str, ...]:
+    """The pairs that are listed for these accounts, or known of them, whose name holds the text."""
+    key = to_database(Coverage, "account")
+    listed = one_of("venue", sorted({account.venue for account in accounts}))
+    kept = one_of("account_id", [key(account.pk) for account in accounts])
+    holds = (
+        r"UPPER(symbol) LIKE UPPER(%s) ESCAPE '\'",
+        (f"%{connection.ops.prep_for_like_query(text)}%",),
+    )
+    (in_markets, some), (in_coverage, others) = both(listed, holds), both(kept, holds)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT symbol FROM loans_market WHERE {in_markets} "  # noqa: S608 - our own names
+            f"UNION SELECT symbol FROM loans_coverage WHERE {in_coverage}",
+            [*some, *others],
+        )
+        return tuple(sorted(symbol for (symbol,) in cursor.fetchall()))
 
 
 def list_page(

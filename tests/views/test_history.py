@@ -180,6 +180,17 @@ def test_filters_narrow_the_rows_and_the_totals(client: Client, desk: Account, o
     assert shown(**{"from": "2026-11-20T11:00Z"}) == {"A", "B"}
 
 
+@pytest.mark.parametrize("text", ["%", "_USDT%", "e_h", "\\", "'", "ETH\\_USDT", "ß"])
+def test_signs_of_a_pattern_are_searched_for_as_they_are(
+    client: Client, desk: Account, text: str
+) -> None:
+    factories.make_market(symbol="ETH_USDT")
+    factories.make_borrow(account=desk, symbol="ETH_USDT")
+
+    assert ids_on(client.get("/history/borrows/", {"q": text})) == []
+    assert len(ids_on(client.get("/history/borrows/", {"q": "h_usd"}))) == 1
+
+
 def test_days_are_cut_in_the_persons_zone(db: None) -> None:
     person = factories.make_person(zone="America/New_York")
     account = factories.make_account(owner=person)
