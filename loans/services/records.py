@@ -168,11 +168,13 @@ class Stream:
         is_whole = rows.is_short and not self._hides_older(rows)
         if is_whole and not (unproven and rows.rows and self.windows_work()):
             end = self._new_watermark()
-            self._prove(EARLIEST, end, [Gap(EARLIEST, end, UNREADABLE)] if unproven else [])
+            self._prove(
+                EARLIEST, end, [Gap(EARLIEST, end + SECOND, UNREADABLE)] if unproven else []
+            )
             self.coverage.complete_from = None
-        else:
+        elif self.windows_work():
             # There is more than it shows, or windows must tell which second cannot be read.
-            self._begin_loading()
+            self.read_new()
 
     def list_all(self) -> tuple[Listing, bool] | None:
         """A listing without bounds, and whether some of its rows could not be read and kept.
@@ -190,9 +192,15 @@ class Stream:
         return page, bool(page.refused or unkept)
 
     def read_new(self) -> None:
-        """The window from the watermark to a day ahead of our clock, which may be behind."""
-        start = whole_second(self.coverage.complete_to - self.bound) - 2 * SECOND
-        reading = self.reader.read(start, max(self._now, self.coverage.complete_to) + DAY)
+        """The window from the watermark to a day ahead of our clock, which may be behind.
+
+        Where nothing is proven yet, what is begins with this window.
+        """
+        since = self.coverage.complete_to or self._new_watermark()
+        start = whole_second(since - self.bound) - 2 * SECOND
+        reading = self.reader.read(start, max(self._now, since) + DAY)
+        if self.coverage.complete_to is None:
+            self.coverage.complete_from = start
         self._prove(start, self._new_watermark(), reading.gaps)
 
     def load_old(self, most_windows: int, is_over: Callable[[], bool]) -> None:
@@ -273,15 +281,6 @@ class Stream:
     def _is_served_no_further(self) -> bool:
         return any(gap.reason == NOT_SERVED for gap in self.shelf.gaps())
 
-    def _begin_loading(self) -> None:
-        """There is more than a listing without bounds shows: windows must tell, from now on."""
-        if not self._windows_work:
-            return
-        if self.coverage.complete_to is None:
-            start = self._new_watermark()
-            self.coverage.complete_to = self.coverage.complete_from = start
-        self.read_new()
-
     def _hides_older(self, page: Listing) -> bool:
         """Whether a listing without bounds left out what is older than some default span."""
         if not page.rows or not self._windows_work:
@@ -293,8 +292,11 @@ class Stream:
         return bool(older) and self._windows_work
 
     def _prove(self, start: datetime, end: datetime, gaps: Sequence[Gap]) -> None:
-        """All from `start` to `end` was read: name the gaps, move the watermark forwards."""
-        self.shelf.name_gaps(start=start, end=end, gaps=gaps)
+        """All from `start` to `end` was read: name the gaps, move the watermark forwards.
+
+        The watermark's own second counts as proven, so a gap there is named, too.
+        """
+        self.shelf.name_gaps(start=start, end=end + SECOND, gaps=gaps)
         if self.coverage.complete_to is None or end > self.coverage.complete_to:
             self.coverage.complete_to = end
         self.coverage.checked_at = self._now

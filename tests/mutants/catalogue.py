@@ -358,4 +358,38 @@ MUTANTS = (
         "It would call expired what was sent.",
         ("tests/tasks/test_money_tasks.py::test_the_tick_reads_the_journal_before_it_expires",),
     ),
+    # --- The books --------------------------------------------------------------------------------
+    _service(
+        "bounds are asked for as they are", "windows",
+        "self.ask(lo - pad, hi + pad, currency)", "self.ask(lo, hi, currency)",
+        "The exchange may exclude its bounds.",
+        "test_no_record_is_lost_unless_its_second_is_named", "tests/services/test_windows.py",
+    ),
+    _service(
+        "halves are believed unseen", "windows",
+        "            self.doubt(VANISHED)\n", "            return parts\n",
+        "A full page is a part of the truth.",
+        "test_rows_of_a_full_page_must_be_in_its_halves", "tests/services/test_windows.py",
+    ),
+    _service(
+        "the watermark is now", "records",
+        "(self._exchange_now or self._now) - self.bound)", "(self._exchange_now or self._now))",
+        "What happened just now may not be listed yet.",
+        "test_a_stream_without_records_is_proven_empty_by_one_call",
+        "tests/services/test_records.py",
+    ),
+    _service(
+        "windows are believed without a control", "records",
+        "works = not page.rows or control(page.rows[0], ask=self._ask)", "works = True",
+        "An empty page of another year would be proof.",
+        "test_bounds_read_in_another_unit_are_noticed_and_windows_not_trusted",
+        "tests/services/test_records.py",
+    ),
+    _service(
+        "an audit does not miss what is gone", "rereading",
+        "        if missing:\n            self._stream.doubt(MISSING)\n", "",
+        "Pages that leave out records prove nothing.",
+        "test_a_record_that_is_not_listed_any_more_takes_the_trust_until_all_is_clean",
+        "tests/services/test_rereading.py",
+    ),
 )  # fmt: skip

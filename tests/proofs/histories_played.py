@@ -207,7 +207,9 @@ class Play:
         ]
         fits = {
             CROWDED: len(near) >= PAGE,
-            UNREADABLE: any(entry.row is None for entry in near),
+            # Where windows do not work, nobody can tell when it was.
+            UNREADABLE: any(entry.row is None for entry in near)
+            or (self.exchange.unit == "misread" and self.exchange.has_unreadable),
             CONTRADICTED: self.exchange.unit != "ms",
         }
         if not fits[gap.reason]:
