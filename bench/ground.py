@@ -91,6 +91,7 @@ def fill(rows: int) -> Ground:
     from django.db import connection
 
     from loans.models import Account, BorrowRecord, Coverage, Kind
+    from loans.services import rollups
 
     person = User.objects.create_superuser("bench", "bench@example.org", "correct horse battery")
     accounts = [
@@ -118,6 +119,9 @@ def fill(rows: int) -> Ground:
     with connection.schema_editor() as editor:
         for index in indexes:
             editor.add_index(BorrowRecord, index)
+    for account in accounts:
+        for kind in Kind:
+            rollups.rebuild(account.pk, kind)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE" if on_sqlite else "VACUUM ANALYZE")
     gc.collect()
