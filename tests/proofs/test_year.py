@@ -44,8 +44,14 @@ def raise_by_one(name: str) -> Callable[[View], View]:
 
 CHANGES: dict[str, tuple[Callable[[View], View], set[str]]] = {
     "another loan's principal": (raise_by_one("principal"), {"records"}),
-    "a hundred-millionth more interest": (raise_by_one("charged"), {"owed", "costs"}),
-    "a hundred-millionth more out": (raise_by_one("outstanding"), {"owed", "costs"}),
+    "a hundred-millionth more interest": (
+        raise_by_one("charged"),
+        {"owed", "costs", "statements"},
+    ),
+    "a hundred-millionth more out": (
+        raise_by_one("outstanding"),
+        {"owed", "costs", "statements"},
+    ),
     "a loan that we have, and it has not": (
         lambda seen: replace(seen, loans=seen.loans[1:]),
         {"records", "costs", "observations"},

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
+from itertools import pairwise
 
 from loans import exact
 from loans.models import Account, BorrowRecord, Kind, Observation, RepayRecord
 from loans.replay import Hours, Label
-from loans.services import loan_costs
+from loans.services import loan_costs, stating
 from loans.services.positions import positions
+from loans.services.statement import Statement
 from tests.proofs.year_world import World, milliseconds
 
 Rows = list[dict[str, object]]
@@ -165,8 +167,39 @@ def observations(seen: View) -> Iterator[str]:
         yield f"{kept} loans were observed, true {len(seen.loans)}"
 
 
+def statements(seen: View) -> Iterator[str]:
+    """Every month adds up and begins with what the one before ended with; the last ends with what
+    the exchange has in its books.
+    """
+    months = stating.months_of(seen.account, now=seen.now, zone=UTC)
+    told = [stating.state(seen.account, one, zone=UTC, as_of=seen.now) for one in reversed(months)]
+    yield from (f"{one.month} does not add up" for one in told if not one.reconciles)
+    for before, after in pairwise(told):
+        ends, begins = _sides(before, "closing"), _sides(after, "opening")
+        yield from (
+            f"{slot} ends {before.month} with {ends[slot]}, and begins with {begins[slot]}"
+            for slot in ends.keys() | begins.keys()
+            if ends[slot] != begins[slot]
+        )
+    closing = _sides(told[-1], "closing")
+    for slot, true in seen.debts.items():
+        if closing[slot] != true:
+            yield f"{slot} ends {seen.now} with {closing[slot]}, true {true}"
+
+
+def _sides(told: Statement, name: str) -> dict[tuple[str, str], tuple[Decimal, Decimal]]:
+    """Principal and interest of every slot at one end of a month."""
+    found: dict = defaultdict(lambda: (exact.ZERO, exact.ZERO))
+    for one in told.entries:
+        slot = (one.slot.symbol, one.slot.currency)
+        found[slot] = (getattr(one.principal, name), getattr(one.interest, name))
+    return found
+
+
 Check = Callable[[View], Iterator[str]]
-CHECKS: tuple[Check, ...] = (records, interest_told, owed, costs, hours, observations)
+CHECKS: tuple[Check, ...] = (
+    *(records, interest_told, owed, costs, hours, observations, statements),
+)
 
 
 def again(seen: View) -> View:
