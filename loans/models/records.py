@@ -129,6 +129,9 @@ class Coverage(models.Model):
     doubt = models.CharField(
         max_length=200, blank=True, help_text="What speaks against it until a whole audit is clean."
     )
+    interest_read_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the loans that are out were last read again."
+    )
     audited_at = models.DateTimeField(null=True, blank=True, help_text="Any audit; None: none yet.")
     whole_audited_at = models.DateTimeField(null=True, blank=True)
     audit_due_at = models.DateTimeField(null=True, blank=True)

@@ -78,6 +78,16 @@ def positions(accounts: Sequence[Account], *, now: datetime) -> list[Position]:
     return sorted(found, key=lambda one: (one.account.label, one.symbol, one.currency))
 
 
+def loans_out_since(account: Account) -> dict[str, datetime]:
+    """When the oldest loan that is still out was taken, for each pair that owes by our records."""
+    recorded = _recorded([account])
+    found: dict[str, datetime] = {}
+    for slot, loans in _open_loans(list(recorded), recorded).items():
+        for loan in loans:
+            found[slot.symbol] = min(found.get(slot.symbol, loan.at), loan.at)
+    return found
+
+
 def _recorded(accounts: Sequence[Account]) -> dict[Slot, Recorded]:
     """What the records of every slot add up to, and the watermarks."""
     borrowed, repaid = _sums(accounts, Kind.BORROW), _sums(accounts, Kind.REPAY)

@@ -31,6 +31,7 @@ from loans.models import (
 )
 from loans.services.changed_rows import write_changed
 from loans.services.feeds import FeedTrouble
+from loans.services.positions import loans_out_since
 from loans.services.records import MOST_WINDOWS, NOT_SERVED, Learned, read_stream
 
 logger = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ COVERAGE_FIELDS = (
     "trusted",
     "late_records",
     "doubt",
+    "interest_read_at",
     "audited_at",
     "whole_audited_at",
     "audit_due_at",
@@ -104,7 +106,9 @@ def is_money_moving(*, account: Account) -> bool:
 
 
 def busy_symbols(*, account: Account, now: datetime) -> set[str]:
-    """Pairs with a debt, an open instruction, or anything that happened within a day."""
+    """Pairs with a debt by the exchange's word or by our records, an open instruction, or anything
+    that happened within a day.
+    """
     since = now - RECENT
     owed = MarginSide.objects.filter(margin_account__account=account).filter(
         Q(borrow_unpaid__gt=0) | Q(interest_unpaid__gt=0)
@@ -114,6 +118,7 @@ def busy_symbols(*, account: Account, now: datetime) -> set[str]:
     )
     return {
         *owed.values_list("margin_account__market__symbol", flat=True),
+        *loans_out_since(account),
         *asked.order_by().values_list("symbol", flat=True),
         *_recent(BorrowRecord, account, since),
         *_recent(RepayRecord, account, since),

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from celery import shared_task
 from django.conf import settings
@@ -24,6 +25,7 @@ from loans.services import (
     heartbeats,
     loading,
     market_data,
+    open_interest,
     pairs,
     prices,
     refused,
@@ -32,6 +34,7 @@ from loans.services import (
 from loans.services.keys import Sealing
 from loans.services.limiter import GiveWay
 from loans.services.paper_keys import NoPaperKey, fetch
+from loans.services.positions import loans_out_since
 from loans.services.records import MOST_WINDOWS, Learned, read_stream
 from loans.services.rereading import reread_stream
 from loans.services.turns import one_of, turn
@@ -207,7 +210,12 @@ def _refresh_records(account: Account) -> bool:
         streams.foresee(account=account)
         due = streams.due_often(account=account, now=now)
         with _client(account) as client:
-            _walk(client, due, _ends_in(MINUTE_SECONDS), most_windows=0).must_be_whole()
+            is_over = _ends_in(MINUTE_SECONDS)
+            _walk(client, due, is_over, most_windows=0).must_be_whole()
+            since = loans_out_since(account)
+            due = open_interest.due(account=account, since=since, now=now)
+            step = partial(open_interest.read_interest, since=since)
+            _walk(client, due, is_over, step=step).must_be_whole()
         with one_of("history", places=HISTORY_PLACES, seconds=TURN_SECONDS) as is_free:
             if is_free:
                 left = _load_and_audit(account, now)

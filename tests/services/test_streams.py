@@ -21,6 +21,7 @@ from tests.factories import (
     make_margin_account,
     make_margin_side,
     make_market,
+    make_repay,
 )
 from tests.services.canned import BORROWS, REPAYS, Canned, canned_venue, loan
 
@@ -79,7 +80,8 @@ def test_a_pair_with_an_open_instruction_is_busy_for_as_long_as_it_is(
 
 def test_a_pair_where_something_happened_within_a_day_is_busy(account: Account) -> None:
     make_borrow(account=account, symbol="A_USDT", at=NOW - DAY / 2)
-    make_borrow(account=account, symbol="B_USDT", at=NOW - 2 * DAY)
+    make_borrow(account=account, symbol="B_USDT", principal="20", at=NOW - 2 * DAY)
+    make_repay(account=account, symbol="B_USDT", principal="20", at=NOW - 2 * DAY)
 
     assert streams.busy_symbols(account=account, now=NOW) == {"A_USDT"}
 
