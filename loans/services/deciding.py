@@ -6,8 +6,8 @@ from datetime import datetime
 from django.db import IntegrityError
 from django.db.models import Q
 
-from loans.models import UNDECIDED, Account, Coverage, Instruction, Kind, State
-from loans.services import tags
+from loans.models import HAPPENED, UNDECIDED, Account, Coverage, Instruction, Kind, State
+from loans.services import rivals, tags
 from loans.services.bounds import Bounds
 from loans.services.matching import Listed, Verdict, judge
 from loans.services.sightings import (
@@ -15,7 +15,6 @@ from loans.services.sightings import (
     is_exclusive,
     is_signing_unknown,
     record_column,
-    unbound_amounts,
 )
 from loans.services.transitions import move
 
@@ -25,10 +24,9 @@ log = logging.getLogger(__name__)
 def decide(instruction: Instruction, view: View) -> None:
     """Draw from one look whatever may be concluded for an unknown one."""
     verdict = judge(view.found)
-    shared_out = instruction.amount in unbound_amounts(instruction)
-    if verdict == Verdict.MATCH and not shared_out:
-        _executed(instruction, view)
-    elif verdict == Verdict.AMBIGUOUS and not shared_out:
+    if record := _own(instruction, view):
+        _executed(instruction, view, record)
+    elif verdict == Verdict.AMBIGUOUS and not view.rivals:
         double = is_exclusive(instruction)
         _ask_person(
             instruction, view, reason="double" if double else "several",
@@ -36,12 +34,20 @@ def decide(instruction: Instruction, view: View) -> None:
         )  # fmt: skip
         if double:  # it was sent once, so not all of them can be ours
             _withdraw_exclusive(instruction.account, view.found.equal)
+    elif any(rival.state in HAPPENED and rival.is_looking for rival in view.rivals):
+        return  # what that one turns out to be leaves less to choose from
     elif view.venue_now >= instruction.signed_at + view.bounds.horizon:
         _decide_after_horizon(instruction, view, verdict)
 
 
-def _executed(instruction: Instruction, view: View) -> None:
-    record = view.found.equal[0]
+def _own(instruction: Instruction, view: View) -> Listed | None:
+    """The record that can only be its own, as far as this site's instructions go."""
+    certain = rivals.sure(view.found.equal, view.ours, view.rivals)
+    others_may_be = len(view.found.equal) > 1 and not (view.rivals and is_exclusive(instruction))
+    return certain[0] if len(certain) == 1 and not others_may_be else None
+
+
+def _executed(instruction: Instruction, view: View, record: Listed) -> None:
     exclusive = is_exclusive(instruction)
     note = f"Found in the exchange's records ({record.record_id}); {_how_sure(instruction)}."
     try:

@@ -20,7 +20,8 @@ COMPACT_AT_BYTES = 200_000
 class Entry:
     """One send: which instruction, signed when (exchange time), which bytes, after which event.
 
-    `amount` is what the bytes say; a repay-all sends another than was placed.
+    `amount` is what the bytes say; a repay-all sends another than was placed. A line without an
+    instruction marks a recovery: `epoch` is how many there were, whatever the database remembers.
     """
 
     instruction_id: str
@@ -28,6 +29,7 @@ class Entry:
     body_sha256: str
     last_event_id: int
     amount: Decimal | None = None
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ def _line_of(entry: Entry) -> str:
             "sha256": entry.body_sha256,
             "event": entry.last_event_id,
             "amount": None if entry.amount is None else format(entry.amount, "f"),
+            "epoch": entry.epoch,
         }
     )
 
@@ -101,6 +104,7 @@ def _parse(line: str) -> Entry | None:
             told["sha256"],
             int(told["event"]),
             None if amount is None else Decimal(amount),
+            int(told.get("epoch", 0)),
         )
     except (ValueError, KeyError, TypeError, InvalidOperation):
         return None

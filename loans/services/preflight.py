@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from django.db.models import QuerySet
+
 from loans.bitmart.client import Client
 from loans.bitmart.errors import Garbled, ReadError, Refused
 from loans.bitmart.responses import AccountSide, Pair, PairSide, ServerTime
@@ -34,14 +36,28 @@ class Postpone(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Cleared:
-    """What may be sent: the amount, our clock's offset to the exchange's, and the known records."""
+    """What may be sent: the amount, the exchange's time at an instant, and the known records.
+
+    `ticks_at` is that instant by a clock that nobody sets, so that ours may be set right meanwhile.
+    """
 
     amount: Decimal
-    offset: timedelta
+    venue_at: datetime
+    ticks_at: timedelta
     known_ids: tuple[str, ...]
 
+    def venue_now(self, ticks: timedelta) -> datetime:
+        """The exchange's time at another instant."""
+        return self.venue_at + (ticks - self.ticks_at)
 
-def clear(instruction: Instruction, *, client: Client, clock: Callable[[], datetime]) -> Cleared:
+
+def clear(
+    instruction: Instruction,
+    *,
+    client: Client,
+    clock: Callable[[], datetime],
+    ticks: Callable[[], timedelta],
+) -> Cleared:
     """Judge a claimed instruction. Raises Stop or Postpone; sends nothing.
 
     1. The clock: the offset to the exchange must be known within five seconds.
@@ -50,17 +66,19 @@ def clear(instruction: Instruction, *, client: Client, clock: Callable[[], datet
     """
     try:
         offset = _clock_offset(instruction.symbol, client, clock)
+        venue_at, ticks_at = clock() + offset, ticks()
         if instruction.kind == Kind.BORROW:
             amount = _borrow_amount(instruction, client)
         else:
             amount = _repay_amount(instruction, client)
-        known = _known_ids(instruction, client, clock() + offset)
+            _must_be_alone(instruction, amount)
+        known = _known_ids(instruction, client, venue_at + (ticks() - ticks_at))
     except Refused as exc:
         why = f"{exc.detail or 'no reason given'} ({exc.code})"
         raise Stop("refused", f"The exchange refused the last look before it: {why}.") from exc
     except ReadError as exc:
         raise Postpone(exc.detail or "The exchange does not answer.") from exc
-    return Cleared(amount=amount, offset=offset, known_ids=known)
+    return Cleared(amount=amount, venue_at=venue_at, ticks_at=ticks_at, known_ids=known)
 
 
 def _clock_offset(symbol: str, client: Client, clock: Callable[[], datetime]) -> timedelta:
@@ -138,6 +156,28 @@ def _repay_amount(instruction: Instruction, client: Client) -> Decimal:
             "exchange, or repay less.",
         )
     return amount
+
+
+def _must_be_alone(instruction: Instruction, amount: Decimal) -> None:
+    """A repay-all learns its amount only now: it must not be that of one that may have happened."""
+    if same_amount(instruction, amount).exists():
+        raise Stop(
+            "same_amount",
+            f"Another instruction over exactly {amount:f} {instruction.currency} may still have "
+            "happened, and the two could not be told apart, so nothing was sent. Wait until that "
+            "one is decided, or repay another amount.",
+        )
+
+
+def same_amount(instruction: Instruction, amount: Decimal) -> QuerySet[Instruction]:
+    """Those of its slot over this amount that may still have happened."""
+    return Instruction.objects.undecided().filter(
+        account=instruction.account,
+        symbol=instruction.symbol,
+        currency=instruction.currency,
+        kind=instruction.kind,
+        amount=amount,
+    )
 
 
 def _account_side(instruction: Instruction, client: Client) -> AccountSide | MarginSide | None:

@@ -1,6 +1,6 @@
 """When the database may have forgotten something: nothing is resent, and nothing is forgotten."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -27,28 +27,38 @@ def heed_journal(journal: Journal, *, now: datetime) -> None:
     """Compare the journal with the database, before anything is claimed.
 
     1. A journalled send whose row is before SENDING becomes UNKNOWN, with its exact signing time.
-    2. A journalled event that the database has never had: its tail is lost, so recover everything.
+    2. A journalled event or recovery that the database has never had: its tail is lost, so recover
+       everything.
     """
     entries = list(journal.entries())
     if not entries:
         return
-    has_lost_events = _has_lost_events(entries)  # before reopening writes new ones
+    has_forgotten = _has_lost_events(entries)  # before reopening writes new ones
+    has_forgotten |= _newest_epoch(entries) > SiteState.load().recovery_epoch
     # Before the recovery, which knows of each send only that it was before now.
     _reopen_forgotten(entries, now=now)
-    if has_lost_events:
-        recover(now=now, why="the send journal knows of events that the database has lost")
+    if has_forgotten:
+        why = "the send journal knows of events that the database has lost"
+        recover(journal=journal, now=now, why=why)
+
+
+def _newest_epoch(entries: Iterable[Entry]) -> int:
+    return max((entry.epoch for entry in entries), default=0)
 
 
 def _has_lost_events(entries: list[Entry]) -> bool:
-    newest_event = InstructionEvent.objects.aggregate(newest=Max("id"))["newest"] or 0
-    if max(entry.last_event_id for entry in entries) <= newest_event:
+    if max(entry.last_event_id for entry in entries) <= _newest_event():
         return False
     known = SiteState.load().recovered_at
     return known is None or max(entry.signed_at for entry in entries) > known
 
 
+def _newest_event() -> int:
+    return InstructionEvent.objects.aggregate(newest=Max("id"))["newest"] or 0
+
+
 def _reopen_forgotten(entries: list[Entry], *, now: datetime) -> None:
-    by_id = {entry.instruction_id: entry for entry in reversed(entries)}
+    by_id = {entry.instruction_id: entry for entry in reversed(entries) if entry.instruction_id}
     forgotten = Instruction.objects.filter(pk__in=by_id, state__in=BEFORE_SENDING)
     for instruction in forgotten:
         reopen(instruction, by_id[str(instruction.pk)], now=now)
@@ -73,20 +83,24 @@ def reopen(instruction: Instruction, entry: Entry, *, now: datetime) -> None:
     )
 
 
-def recover(*, now: datetime, why: str) -> int:
+def recover(*, journal: Journal, now: datetime, why: str) -> int:
     """Treat every open instruction as possibly sent, and hold money back until that is over.
 
     One that the database saw being sent keeps its signing time. For the others nobody knows it:
-    `signed_at` becomes the latest it can be, and the missing hash says that it is a guess.
+    `signed_at` becomes the latest it can be, and the missing hash says that it is a guess. The
+    journal is told, so that another copy put back later cannot undo it.
 
     Gives how many were moved. Used by `manage.py recovered` after a restore, and by the journal.
+    Raises: OSError if the journal cannot be written; then it must be run again.
     """
     with transaction.atomic():
         site = SiteState.objects.select_for_update().get(pk=SiteState.ONLY)
-        site.recovery_epoch += 1
+        site.recovery_epoch = max(site.recovery_epoch, _newest_epoch(journal.entries())) + 1
         site.recovered_at = now
         site.save(update_fields=["recovery_epoch", "recovered_at"])
-    return _doubt(BEFORE_SENDING, now=now, why=why) + _doubt((State.SENDING,), now=now, why=why)
+    moved = _doubt(BEFORE_SENDING, now=now, why=why) + _doubt((State.SENDING,), now=now, why=why)
+    journal.append(Entry("", now, "", _newest_event(), epoch=site.recovery_epoch))
+    return moved
 
 
 def _doubt(states: Collection[State], *, now: datetime, why: str) -> int:

@@ -6,6 +6,7 @@ SENDING on, nothing here or anywhere sends again.
 """
 
 import logging
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.contrib.auth import get_user_model
 from django.db import connection
-from django.db.models import F, Max, Q, QuerySet
+from django.db.models import Exists, F, Max, Q, QuerySet
 
 from loans.bitmart import limits, money
 from loans.bitmart.client import Client
@@ -36,6 +37,11 @@ Clock = Callable[[], datetime]
 Step = Callable[[str], None]
 
 
+def monotonic() -> timedelta:
+    """Time that only passes, whoever sets the clock."""
+    return timedelta(microseconds=time.monotonic_ns() // 1000)
+
+
 @dataclass(frozen=True)
 class Line:
     """Everything one send needs from outside: the venue, the permit, the clock, the journal."""
@@ -47,6 +53,7 @@ class Line:
     journal: Journal
     bounds: Bounds
     clock: Clock
+    ticks: Callable[[], timedelta] = monotonic
     on_step: Step | None = None  # tests end the process here
 
     def step(self, name: str) -> None:
@@ -70,7 +77,9 @@ def send(instruction: Instruction, line: Line) -> None:
     try:
         if still_recovering(instruction.account, bounds=line.bounds, now=line.clock()):
             raise preflight.Postpone("The site was restored and reads its records first.")
-        cleared = preflight.clear(instruction, client=line.client, clock=line.clock)
+        cleared = preflight.clear(
+            instruction, client=line.client, clock=line.clock, ticks=line.ticks
+        )
         line.step("looked")
         # Leave is taken before SENDING: where it cannot be had, nothing is lost by waiting.
         with line.limiter.permit(limits.MONEY, limits.SEND) as permit:
@@ -114,7 +123,7 @@ def _send_cleared(
     epoch: int,
     permit: Permit,
 ) -> None:
-    venue_now = line.clock() + cleared.offset
+    venue_now = cleared.venue_now(line.ticks())
     order = money.sign_order(
         kind=instruction.kind,
         symbol=instruction.symbol,
@@ -141,15 +150,17 @@ def begin_sending(
 ) -> bool:
     """The point of no return: commit SENDING durably, then journal it. False: do not send."""
     now = line.clock()
+    offset_ms = (cleared.venue_now(line.ticks()) - now) // MILLISECOND
     fence = Q(epoch=epoch, expires_at__gt=now) & rights.not_stopped(instruction.kind)
     fence &= rights.money_accounts(instruction.requested_by)
     fence &= Q(requested_by__in=_active_people())
+    fence &= ~Q(Exists(preflight.same_amount(instruction, cleared.amount)))
     began = move(
         instruction, sources=(State.CLAIMED,), to=State.SENDING, now=now, durable=True,
         note="Signed. From here on it is sent at most once, and never again.", where=fence,
-        facts={"sha256": order.body_sha256, "offset_ms": cleared.offset // MILLISECOND},
+        facts={"sha256": order.body_sha256, "offset_ms": offset_ms},
         amount=cleared.amount, signed_at=order.signed_at, body_sha256=order.body_sha256,
-        clock_offset_ms=cleared.offset // MILLISECOND, known_ids=list(cleared.known_ids),
+        clock_offset_ms=offset_ms, known_ids=list(cleared.known_ids),
         send_deadline_at=now + line.bounds.deadline + timedelta(seconds=5), lease_until=None,
     )  # fmt: skip
     if not began:

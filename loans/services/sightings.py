@@ -22,6 +22,7 @@ from loans.services.bounds import Bounds
 from loans.services.listings import Evidence, list_since
 from loans.services.matching import SLACK, Found, Listed, Sought, search
 from loans.services.recovery import CLOCKS_DIFFER
+from loans.services.rivals import Claim, rivals_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class View:
 
     evidence: Evidence
     found: Found
+    ours: Claim
+    rivals: tuple[Claim, ...]
     venue_now: datetime
     now: datetime
     bounds: Bounds
@@ -55,7 +58,8 @@ def see(
     if instruction.state == State.CONFIRMED:
         found = _before_the_answer(instruction, found, bounds)
     venue_now = evidence.venue_now or client.server_time().at
-    return View(evidence, found, venue_now, now, bounds, is_probed)
+    ours, rivals = Claim.of(instruction, bounds=bounds), rivals_of(instruction, bounds=bounds)
+    return View(evidence, found, ours, rivals, venue_now, now, bounds, is_probed)
 
 
 def _as_first_told(instruction: Instruction, listed: Collection[Listed]) -> list[Listed]:

@@ -440,7 +440,7 @@ def test_a_recovery_finds_what_was_sent_long_before_it(desk: Desk) -> None:
     _forget(borrow)
     desk.advance(3600)
 
-    recovery.recover(now=desk.now(), why="restored without its journal")
+    recovery.recover(journal=desk.journal, now=desk.now(), why="restored without its journal")
 
     borrow.refresh_from_db()
     assert desk.look(borrow).state == State.EXECUTED
@@ -464,7 +464,7 @@ def _forget(borrow: Instruction) -> None:
 def test_after_a_recovery_open_ones_are_unknown_and_money_waits(desk: Desk) -> None:
     waiting = desk.place("20", expires_at=desk.now() + timedelta(hours=1))
 
-    assert recovery.recover(now=desk.now(), why="restored") == 1
+    assert recovery.recover(journal=desk.journal, now=desk.now(), why="restored") == 1
 
     waiting.refresh_from_db()
     assert waiting.state == State.UNKNOWN

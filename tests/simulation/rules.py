@@ -230,7 +230,7 @@ class Rules:
         self.checker.forget()
         if not keeps_journal:
             world.journal.path.unlink(missing_ok=True)
-            recovery.recover(now=world.now(), why="the simulation says so")
+            recovery.recover(journal=world.journal, now=world.now(), why="the simulation says so")
 
     # --- Coming to rest --------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ from loans.services.journal import Journal
 from loans.services.looking import look
 from loans.services.sending import Line, send
 from loans.services.sweeping import sweep
-from tests.simulation.machine import Machine
+from tests.simulation.machine import MICROSECOND, Machine
 from tests.simulation.network import Network, sockets_of
 from tests.simulation.workers import Plan, Worker
 
@@ -188,6 +188,10 @@ class World:
         """By the site's clock, which is off by what the seed says."""
         return self.machine.now() + self.skew
 
+    def ticks(self) -> timedelta:
+        """By a clock that nobody sets."""
+        return self.machine.elapsed_us * MICROSECOND
+
     # --- Workers ---------------------------------------------------------------------------------
 
     def start(self, task: str, about: str, plan: Plan | None = None) -> None:
@@ -243,7 +247,7 @@ class World:
             line = Line(
                 client=client, credentials=self.credentials, base_url="http://127.0.0.1:9000",
                 limiter=NoLimiter(), journal=self.journal, bounds=BOUNDS, clock=self.now,
-                on_step=worker.reached,
+                ticks=self.ticks, on_step=worker.reached,
             )  # fmt: skip
             send(instruction, line)
         if instruction.look_at is not None:

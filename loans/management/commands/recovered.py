@@ -3,6 +3,7 @@
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
+from loans import venues
 from loans.services.recovery import recover
 
 
@@ -13,7 +14,7 @@ class Command(BaseCommand):
 
     def handle(self, **options: object) -> None:
         """Move them and say how many."""
-        moved = recover(now=timezone.now(), why="said by the operator")
+        moved = recover(journal=venues.journal(), now=timezone.now(), why="said by the operator")
         self.stdout.write(
             f"{moved} open instructions may have been sent and are looked up now. "
             "Money waits until their time is over and the records were read again."
