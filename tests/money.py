@@ -19,7 +19,7 @@ from loans.services import instructions
 from loans.services.bounds import Bounds
 from loans.services.journal import Journal
 from loans.services.looking import look
-from loans.services.sending import Line, send
+from loans.services.sending import Line, monotonic, send
 from loans.services.sweeping import sweep
 from tests.factories import make_account
 from tests.paper_fixture import Paper, PaperKey
@@ -47,6 +47,7 @@ class Desk:
         self.account: Account = make_account(owner=owner)
         self.journal = Journal(folder / "sends")
         self.ahead = timedelta()
+        self.set_by = timedelta()  # what somebody moved our clock by, and no other
         self.steps: list[str] = []
 
     def use(self, key: PaperKey) -> None:
@@ -56,7 +57,7 @@ class Desk:
 
     def now(self) -> datetime:
         """Our clock, which `advance` moves together with the exchange's."""
-        return datetime.now(UTC) + self.ahead
+        return datetime.now(UTC) + self.ahead + self.set_by
 
     def advance(self, seconds: int) -> None:
         """Let time pass everywhere."""
@@ -93,6 +94,7 @@ class Desk:
             journal=self.journal,
             bounds=self.bounds,
             clock=self.now,
+            ticks=lambda: monotonic() + self.ahead,
             on_step=on_step or self.steps.append,
         )
 

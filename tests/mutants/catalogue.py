@@ -1,34 +1,7 @@
-"""The mistakes as data: where, what is replaced by what, why it is wrong, which test says so."""
+"""The mistakes as data."""
 
-from dataclasses import dataclass
-
-SENDING = "tests/services/test_sending.py"
-GUARDS = "tests/services/test_guards.py"
-READINGS = "tests/services/test_readings.py"
-MATCHING = "tests/services/test_matching.py"
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One mistake. `old` occurs exactly once in the file."""
-
-    name: str
-    file: str
-    old: str
-    new: str
-    why: str
-    tests: tuple[str, ...]
-
-
-def _service(
-    name: str, module: str, old: str, new: str, why: str, test: str, file: str = GUARDS
-) -> Mutant:
-    return Mutant(name, f"loans/services/{module}.py", old, new, why, (f"{file}::{test}",))
-
-
-def _exchange(name: str, module: str, old: str, new: str, why: str, *tests: str) -> Mutant:
-    return Mutant(name, f"loans/bitmart/{module}.py", old, new, why, tests)
-
+from tests.mutants.mutant import MATCHING, SENDING, Mutant, exchange, service
+from tests.mutants.rivals import RIVALS
 
 LOST_ANSWER = "test_a_lost_answer_is_unknown_and_then_found"
 LOST_REQUEST = "test_a_lost_request_is_unknown_until_absence_is_proven"
@@ -36,7 +9,7 @@ TOO_EARLY = "test_absence_proves_nothing_before_expiry_processing_and_visibility
 
 MUTANTS = (
     # --- The call ---------------------------------------------------------------------------------
-    _exchange(
+    exchange(
         "retry once", "money",
         "            answer = _exchange(transport, request, on_step)\n",
         "            answer = _exchange(transport, request, on_step)\n"
@@ -45,20 +18,20 @@ MUTANTS = (
         "The first request may have been executed.",
         f"{SENDING}::{LOST_ANSWER}",
     ),
-    _exchange(
+    exchange(
         "a time-out is a refusal", "money",
         "        return OutcomeUnknown(answer.reason, http_status=answer.http_status)",
         "        return NotSent(answer.reason)",
         "No answer does not mean no loan.",
         f"{SENDING}::{LOST_ANSWER}",
     ),
-    _exchange(
+    exchange(
         "every socket error is not sent", "money",
         "if not answer.was_connected:", "if answer.http_status is None:",
         "Once connected, bytes may have left.",
         f"{SENDING}::{LOST_ANSWER}",
     ),
-    _exchange(
+    exchange(
         "a 5xx is a refusal", "verdicts",
         "    doubt = _doubt(answer)\n",
         "    if status >= 500:\n"
@@ -67,44 +40,44 @@ MUTANTS = (
         "A gateway's page says nothing of what happened behind it.",
         f"{SENDING}::{LOST_REQUEST}",
     ),
-    _exchange(
+    exchange(
         "1000 without an id is accepted", "verdicts",
         "    if answer_id is None:\n",
         "    answer_id = answer_id or '0'\n    if answer_id is None:\n",
         "Only an answer with an id is documented to be a success.",
         f"{SENDING}::{LOST_ANSWER}",
     ),
-    _exchange(
+    exchange(
         "a success with any status is accepted", "verdicts",
         "    if status != _OK:\n", "    if status >= 600:\n",
         "A success under the status of a failure contradicts itself.",
         "tests/bitmart/test_verdicts.py::test_a_success_with_another_status_is_unknown",
     ),
-    _exchange(
+    exchange(
         "a refusal with any status is believed", "codes",
         "    return known.http_status == http_status", "    return True",
         "Only code and status together are documented.",
         "tests/bitmart/test_codes.py::test_a_code_refuses_only_with_its_own_status",
     ),
-    _exchange(
+    exchange(
         "a withdrawn code is believed again", "codes",
         " or code in withdrawn:", ":",
         "It was once said although the loan was made.",
         f"{SENDING}::test_a_refusal_that_was_executed_is_an_incident_and_its_code_is_withdrawn",
     ),
-    _exchange(
+    exchange(
         "a refusal that carries an id is believed", "verdicts",
         " and not _has_id(envelope):", ":",
         "It contradicts itself.",
         "tests/bitmart/test_verdicts.py::test_a_refusal_that_carries_an_id_contradicts_itself",
     ),
-    _exchange(
+    exchange(
         "an answer without an end is believed", "verdicts",
         "    if not answer.is_framed:\n", "    if answer.is_framed is None:\n",
         "It may have been cut.",
         "tests/bitmart/test_verdicts.py::test_bytes_that_cannot_be_trusted_are_unknown",
     ),
-    _exchange(
+    exchange(
         "redirects are followed", "transport",
         "        answered_ns = time.monotonic_ns()\n",
         "        if response.is_redirect:\n"
@@ -116,7 +89,7 @@ MUTANTS = (
         "tests/bitmart/test_money_unknown.py"
         "::test_a_redirect_elsewhere_is_unknown_and_nobody_else_hears_of_it",
     ),
-    _exchange(
+    exchange(
         "the body is written anew after signing", "money",
         "headers=headers, data=order.body)",
         "headers=headers, data=json.dumps(json.loads(order.body)))",
@@ -124,183 +97,176 @@ MUTANTS = (
         "tests/bitmart/test_money.py::test_the_bytes_that_arrive_are_the_bytes_that_were_signed",
     ),
     # --- Before the first byte --------------------------------------------------------------------
-    _service(
+    service(
         "no snapshot of known records", "preflight",
         "    return tuple(record.record_id for record in evidence.records if record.at >= since)",
         "    return ()",
         "An equal loan of a moment before would be taken for ours.",
         "test_an_equal_loan_of_a_moment_before_is_not_taken_for_ours",
     ),
-    _service(
+    service(
         "the epoch is not compared", "sending",
         "Q(epoch=epoch, expires_at__gt=now)", "Q(expires_at__gt=now)",
         "A worker that overslept its lease could still send.",
         "test_an_old_claim_cannot_send_after_a_new_one", SENDING,
     ),
-    _service(
+    service(
         "the deadline is not in the fence", "sending",
         "Q(epoch=epoch, expires_at__gt=now)", "Q(epoch=epoch)",
         "Nothing may be sent long after a person confirmed it.",
         "test_what_waited_too_long_since_its_claim_is_not_sent",
     ),
-    _service(
+    service(
         "the stop switch is not in the statement", "sending",
         " & rights.not_stopped(instruction.kind)", "",
         "A stop that comes after the claim would be overlooked.",
         "test_stop_switch_and_lost_rights_hold_inside_the_sending_statement", SENDING,
     ),
-    _service(
+    service(
         "rights are not looked at again", "sending",
         "    fence &= rights.money_accounts(instruction.requested_by)\n", "",
         "They may be gone since the claim.",
         "test_a_share_that_ends_after_the_claim_holds_the_money_back",
     ),
-    _service(
+    service(
         "a person switched off still sends", "sending",
         "    fence &= Q(requested_by__in=_active_people())\n", "",
         "Their rights ended with the account.",
         "test_a_person_switched_off_after_the_claim_holds_the_money_back",
     ),
-    _service(
+    service(
         "SENDING is not durable", "sending",
         "now=now, durable=True,", "now=now,",
         "Inside another transaction it would not be on disk before the first byte.",
         "test_nothing_is_sent_from_inside_a_transaction",
     ),
-    _service(
+    service(
         "the time of signing is ours, not the exchange's", "sending",
-        "    venue_now = line.clock() + cleared.offset\n", "    venue_now = line.clock()\n",
+        "    venue_now = cleared.venue_now(line.ticks())\n", "    venue_now = line.clock()\n",
         "Expiry and window are judged by the exchange's clock.",
         "test_the_signature_carries_the_exchanges_time",
     ),
-    _service(
+    service(
         "a second instruction beside an unknown one shares its lane", "instructions",
         "    return max(rival.lane for rival in rivals) + 1", "    return 0",
         "One open instruction a slot.",
         "test_beside_an_unknown_one_only_another_amount_in_addition", SENDING,
     ),
-    _service(
+    service(
         "an equal amount beside an unknown one", "instructions",
         "        if amount in (rival.amount, rival.amount_confirmed):\n",
         "        if not amount:\n",
         "The two could never be told apart.",
         "test_beside_an_unknown_one_only_another_amount_in_addition", SENDING,
     ),
-    _service(
+    service(
         "more than can be borrowed is sent", "preflight",
         "    if amount > most:\n", "    if amount is None:\n",
         "What cannot be borrowed is stopped before it is sent.",
         "test_above_borrowable_stops_before_sending", SENDING,
     ),
     # --- What became of it ------------------------------------------------------------------------
-    _service(
+    service(
         "no horizon", "deciding",
         "    elif view.venue_now >= instruction.signed_at + view.bounds.horizon:\n", "    else:\n",
         "The request may still be on its way.", TOO_EARLY,
     ),
-    _service(
+    service(
         "horizon without the expiry", "bounds",
         "        return self.expiry + self.processing + self.visibility\n",
         "        return self.visibility\n",
         "It may still arrive in time.", TOO_EARLY,
     ),
-    _service(
+    service(
         "horizon without the processing bound", "bounds",
         "        return self.expiry + self.processing + self.visibility\n",
         "        return self.expiry + self.visibility\n",
         "What was accepted may still be carried out.", TOO_EARLY,
     ),
-    _service(
+    service(
         "horizon without the visibility bound", "bounds",
         "        return self.expiry + self.processing + self.visibility\n",
         "        return self.expiry + self.processing\n",
         "What was carried out may not be listed yet.", TOO_EARLY,
     ),
-    _service(
+    service(
         "one absence is proof enough", "deciding",
         "    first = instruction.absent_since\n",
         "    first = instruction.absent_since or view.now - view.bounds.between_proofs\n",
         "One list may be a stale copy.",
         "test_absence_needs_two_complete_lists_apart", SENDING,
     ),
-    _service(
+    service(
         "records that nothing explains are ignored", "matching",
         "    return Verdict.OTHER_ONLY if found.unexplained else Verdict.NONE",
         "    return Verdict.NONE",
         "It may be ours under another amount.",
         "test_a_record_that_nothing_explains_is_left_to_a_person",
     ),
-    _service(
+    service(
         "a record that reads zero is ignored", "deciding",
         "    if view.found.emptied:\n", "    if view.found is None:\n",
         "It may be ours, repaid already.",
         "test_a_record_that_turned_to_zero_unseen_is_left_to_a_person", SENDING,
     ),
-    _service(
+    service(
         "an emptied record loses the amount it was seen with", "sightings",
         "    if not emptied or instruction.kind != Kind.BORROW:\n",
         "    if emptied or not emptied:\n",
         "It was seen before it was repaid.",
         "test_a_record_that_was_seen_before_it_turned_to_zero_is_still_found", SENDING,
     ),
-    _service(
+    service(
         "bound records are candidates again", "sightings",
         " | frozenset(taken)", "",
         "One record explains one instruction.",
         "test_a_record_that_is_bound_to_another_is_not_taken_for_ours",
     ),
-    _service(
-        "a record that a confirmed one waits for is a candidate", "deciding",
-        "    shared_out = instruction.amount in unbound_amounts(instruction)\n",
-        "    shared_out = False\n",
-        "It is that one's.",
-        "test_a_record_that_a_confirmed_one_waits_for_is_not_taken_for_ours",
-    ),
-    _service(
+    service(
         "the window starts at the signing itself", "matching",
         "(self.not_before or self.signed_at).replace(microsecond=0) - SLACK",
         "(self.not_before or self.signed_at)",
         "Records may be on whole seconds, and clocks differ.",
         "test_a_record_on_whole_seconds_is_inside_the_window", MATCHING,
     ),
-    _service(
+    service(
         "unreadable rows count as a complete list", "matching",
         "    if listing.refused or not consistent:\n", "    if not consistent:\n",
         "The unreadable row may be ours.",
         "test_an_unreadable_row_or_a_changing_one_proves_nothing", MATCHING,
     ),
-    _service(
+    service(
         "a full list counts as a complete one", "matching",
         "    if listing.is_short:\n", "    if listing.rows:\n",
         "Ours may be beyond its end.",
         "test_a_short_list_is_whole_and_a_full_one_only_if_it_reaches_back_in_order", MATCHING,
     ),
-    _service(
+    service(
         "amounts that are repaid count as equal", "matching",
         "if record.amount == sought.amount)", "if record.amount <= sought.amount)",
         "Another amount is another loan.",
         "test_a_record_that_nothing_explains_is_left_to_a_person",
     ),
-    _service(
+    service(
         "exclusive use is never withdrawn", "deciding",
         "    if moved and exclusive and view.found.unexplained:\n", "    if moved is None:\n",
         "Somebody else uses the account, whatever its owner declared.",
         "test_a_strangers_record_ends_the_exclusive_use",
     ),
-    _service(
+    service(
         "unconfirmed assumptions decide alone", "deciding",
         "    if not view.is_probed:\n", "    if view.is_probed is None:\n",
         "What is assumed of the exchange was never shown to hold.",
         "test_without_confirmed_assumptions_a_person_decides", SENDING,
     ),
-    _service(
+    service(
         "no second look at a refusal", "sending",
         "explanation=error.detail, look_at=horizon, looks=0,",
         "explanation=error.detail, look_at=None, looks=0,",
         "A refusal that lied would never be noticed.",
         "test_every_refusal_is_looked_at_again_after_the_horizon",
     ),
-    _service(
+    service(
         "a contradiction is not noted", "confirming",
         'ended["contradicted_at"] = view.now\n            log.error("instruction %s: %s',
         'log.error("instruction %s: %s',
@@ -308,47 +274,47 @@ MUTANTS = (
         "test_a_refusal_that_was_executed_is_an_incident_and_its_code_is_withdrawn", SENDING,
     ),
     # --- When something was lost ------------------------------------------------------------------
-    _service(
+    service(
         "the reaper queues SENDING again", "sweeping",
         "to=State.UNKNOWN, now=now, note=sentence,", "to=State.QUEUED, now=now, note=sentence,",
         "It may have been sent.",
         "test_a_worker_that_dies_while_sending_never_leads_to_a_second_send", SENDING,
     ),
-    _service(
+    service(
         "the journal is not written", "sending",
         "        line.journal.append(entry)\n", "        str(entry)\n",
         "A database that was put back would send again.",
         "test_a_forgotten_send_is_found_in_the_journal", SENDING,
     ),
-    _service(
+    service(
         "the journal does not know the amount", "recovery",
         '{"amount": entry.amount}', "{}",
         "A repay-all sends another amount than was placed.",
         "test_the_journal_knows_the_amount_that_a_repay_all_sent",
     ),
-    _service(
+    service(
         "a recovery moves the time of signing", "recovery",
         "    was_seen_signed = State.SENDING in states\n",
         "    was_seen_signed = False\n",
         "Its record would lie before the window.",
         "test_a_recovery_keeps_the_signing_time_of_what_was_being_sent",
     ),
-    _service(
+    service(
         "a forgotten send is looked for from the recovery on", "sightings",
         "    return not instruction.body_sha256\n", "    return False\n",
         "It was sent before.",
         "test_a_send_forgotten_with_its_journal_is_found_since_its_placing",
     ),
-    _service(
+    service(
         "money does not wait after a recovery", "sending",
         "        if still_recovering(", "        if not still_recovering(",
         "What was forgotten may still take effect.",
         "test_after_a_recovery_open_ones_are_unknown_and_money_waits", SENDING,
     ),
-    _service(
+    service(
         "a recovery leaves the queue as it was", "recovery",
-        "    return _doubt(BEFORE_SENDING, now=now, why=why) + _doubt(",
-        "    return _doubt(",
+        "    moved = _doubt(BEFORE_SENDING, now=now, why=why) + _doubt(",
+        "    moved = _doubt(",
         "What waits may have been sent.",
         "test_after_a_recovery_open_ones_are_unknown_and_money_waits", SENDING,
     ),
@@ -359,37 +325,38 @@ MUTANTS = (
         ("tests/tasks/test_money_tasks.py::test_the_tick_reads_the_journal_before_it_expires",),
     ),
     # --- The books --------------------------------------------------------------------------------
-    _service(
+    service(
         "bounds are asked for as they are", "windows",
         "self.ask(lo - pad, hi + pad, currency)", "self.ask(lo, hi, currency)",
         "The exchange may exclude its bounds.",
         "test_no_record_is_lost_unless_its_second_is_named", "tests/services/test_windows.py",
     ),
-    _service(
+    service(
         "halves are believed unseen", "windows",
         "            self.doubt(VANISHED)\n", "            return parts\n",
         "A full page is a part of the truth.",
         "test_rows_of_a_full_page_must_be_in_its_halves", "tests/services/test_windows.py",
     ),
-    _service(
+    service(
         "the watermark is now", "records",
         "(self._exchange_now or self._now) - self.bound)", "(self._exchange_now or self._now))",
         "What happened just now may not be listed yet.",
         "test_a_stream_without_records_is_proven_empty_by_one_call",
         "tests/services/test_records.py",
     ),
-    _service(
+    service(
         "windows are believed without a control", "records",
         "works = not page.rows or control(page.rows[0], ask=self._ask)", "works = True",
         "An empty page of another year would be proof.",
         "test_bounds_read_in_another_unit_are_noticed_and_windows_not_trusted",
         "tests/services/test_records.py",
     ),
-    _service(
+    service(
         "an audit does not miss what is gone", "rereading",
         "        if missing:\n            self._stream.doubt(MISSING)\n", "",
         "Pages that leave out records prove nothing.",
         "test_a_record_that_is_not_listed_any_more_takes_the_trust_until_all_is_clean",
         "tests/services/test_rereading.py",
     ),
+    *RIVALS,
 )  # fmt: skip

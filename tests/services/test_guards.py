@@ -75,6 +75,7 @@ def test_an_equal_loan_of_a_moment_before_is_not_taken_for_ours(desk: Desk) -> N
 def test_a_record_that_is_bound_to_another_is_not_taken_for_ours(desk: Desk) -> None:
     desk.paper.fault("late_record", kind="borrow", seconds=10)
     first = desk.send(desk.place("20"))
+    desk.advance(8)
     second = lost(desk)
     desk.advance(12)
     assert desk.look(first).borrow_record is not None
@@ -85,6 +86,7 @@ def test_a_record_that_is_bound_to_another_is_not_taken_for_ours(desk: Desk) -> 
 def test_a_record_that_a_confirmed_one_waits_for_is_not_taken_for_ours(desk: Desk) -> None:
     desk.paper.fault("late_record", kind="borrow", seconds=10)
     first = desk.send(desk.place("20"))
+    desk.advance(8)
     second = lost(desk)
     desk.advance(12)
 
@@ -201,7 +203,7 @@ def test_a_send_forgotten_with_its_journal_is_found_since_its_placing(desk: Desk
     restore_to_before_the_claim(borrow)
     desk.advance(1800)
 
-    recovery.recover(now=desk.now(), why="restored")
+    recovery.recover(journal=desk.journal, now=desk.now(), why="restored")
 
     borrow.refresh_from_db()
     assert desk.look(borrow).state == State.EXECUTED
@@ -213,7 +215,7 @@ def test_a_loan_known_before_the_placing_is_not_the_forgotten_one(desk: Desk) ->
     desk.advance(5)
     waiting = desk.place("20", in_addition=True, expires_at=desk.now() + HOUR)
 
-    recovery.recover(now=desk.now(), why="restored")
+    recovery.recover(journal=desk.journal, now=desk.now(), why="restored")
 
     waiting.refresh_from_db()
     assert desk.look(waiting).state == State.UNKNOWN
@@ -232,7 +234,7 @@ def test_a_recovery_keeps_the_signing_time_of_what_was_being_sent(desk: Desk) ->
     signed_at = borrow.signed_at
     desk.advance(600)
 
-    recovery.recover(now=desk.now(), why="restored")
+    recovery.recover(journal=desk.journal, now=desk.now(), why="restored")
 
     borrow.refresh_from_db()
     assert (borrow.state, borrow.signed_at) == (State.UNKNOWN, signed_at)
