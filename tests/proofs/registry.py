@@ -63,6 +63,7 @@ PROOFS: tuple[Proof, ...] = (
         "tests.proofs.histories:prove",
         (SQLITE,),
     ),
+    Proof("speed", "How quick the books are", "tests.proofs.speed:prove"),
     Proof("mutants", "Mistakes in the code, and the tests", "tests.mutants.proof:prove", (SQLITE,)),
     Proof("model", "Every interleaving of the design", "tests.proofs.design:prove", (SQLITE,)),
 )
