@@ -1,7 +1,7 @@
 """`python3 run.py prove`: installs what the tests need and runs every proof in full.
 
 The proofs are in `tests/proofs`; this provides their servers and hands the arguments on. They take
-about an hour on two cores, and end with a dated report in `docs/proofs`.
+hours on two cores (`--only NAME` runs one of them), and end with a dated report in `docs/proofs`.
 """
 
 import subprocess
