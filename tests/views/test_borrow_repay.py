@@ -8,6 +8,7 @@ from django.test import Client
 
 from loans.models import Account, Heartbeat, Instruction, MarginSide, SiteState, State, Terms
 from loans.services import recovery
+from loans.services.journal import Journal
 from tests import factories
 from tests.views.trade import Desk, make_desk, signed_in, text_of, token_of
 
@@ -321,8 +322,10 @@ def test_a_live_key_moves_money_only_once_its_owner_allowed_it() -> None:
 
 
 @BOTH
-def test_after_a_restore_nothing_is_asked_that_would_only_expire(desk: Desk, path: str) -> None:
-    recovery.recover(now=desk.now, why="restored")
+def test_after_a_restore_nothing_is_asked_that_would_only_expire(
+    desk: Desk, path: str, tmp_path: Path
+) -> None:
+    recovery.recover(journal=Journal(tmp_path / "sends"), now=desk.now, why="restored")
 
     response = desk.client.post(path, desk.fields(amount="10"))
 
