@@ -1,6 +1,7 @@
 """The borrow and repay pages: what they show, refuse and keep; nothing is stored by them."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
