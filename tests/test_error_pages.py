@@ -23,6 +23,20 @@ def test_after_a_failure_a_person_is_told_to_look_before_sending_again() -> None
 
 
 @pytest.mark.django_db
+def test_what_a_form_could_not_read_is_not_logged(
+    owner: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = Client()
+    client.force_login(owner)
+
+    assert client.post("/settings/", {"time_zone": "Nowhere"}).status_code == 422
+    assert not caplog.records
+
+    assert client.get("/nowhere/").status_code == 404
+    assert [record.getMessage() for record in caplog.records] == ["Not Found: /nowhere/"]
+
+
+@pytest.mark.django_db
 def test_a_form_from_before_signing_in_again_is_explained(owner: User) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(owner)
