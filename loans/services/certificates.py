@@ -106,12 +106,12 @@ def certify(
 
 
 def streams_of(accounts: Sequence[Account]) -> QuerySet[Coverage]:
-    """Every stream with its gaps, those with rows first. Two queries."""
+    """Every stream with its gaps: real money first, then those with rows. Two queries."""
     found = Coverage.objects.filter(account__in=accounts)
     return (
         found.select_related("account")
         .prefetch_related("gaps")
-        .order_by("account__label", "account_id", "-has_rows", "symbol", "kind")
+        .order_by("account__venue", "account__label", "account_id", "-has_rows", "symbol", "kind")
     )
 
 
