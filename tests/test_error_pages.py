@@ -37,6 +37,17 @@ def test_what_a_form_could_not_read_is_not_logged(
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(("query", "host"), [("?q=%00", "testserver"), ("", "elsewhere.test")])
+def test_a_refused_request_is_one_line_of_the_log(
+    query: str, host: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert Client(raise_request_exception=False).get(f"/{query}", HTTP_HOST=host).status_code == 400
+
+    [record] = [one for one in caplog.records if one.name.startswith("django.security")]
+    assert record.exc_info is None
+
+
+@pytest.mark.django_db
 def test_a_form_from_before_signing_in_again_is_explained(owner: User) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(owner)
