@@ -306,11 +306,19 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    # A form that says what is wrong with what was typed is no trouble of the site.
+    "filters": {
+        "not_typing": {"()": "marginsite.log.NotTyping"},
+        "untraced": {"()": "marginsite.log.Untraced"},
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     # urllib3 logs whole URLs at DEBUG; never let it.
     # Celery's own lines, several for every tick, would bury everything else.
     "loggers": {
+        "django.request": {"filters": ["not_typing"]},
+        "django.security.SuspiciousOperation": {"filters": ["untraced"]},
+        "django.security.DisallowedHost": {"filters": ["untraced"]},
         "urllib3": {"level": "INFO"},
         "requests": {"level": "INFO"},
         "celery": {"level": "WARNING"},

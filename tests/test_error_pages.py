@@ -23,6 +23,31 @@ def test_after_a_failure_a_person_is_told_to_look_before_sending_again() -> None
 
 
 @pytest.mark.django_db
+def test_what_a_form_could_not_read_is_not_logged(
+    owner: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = Client()
+    client.force_login(owner)
+
+    assert client.post("/settings/", {"time_zone": "Nowhere"}).status_code == 422
+    assert not caplog.records
+
+    assert client.get("/nowhere/").status_code == 404
+    assert [record.getMessage() for record in caplog.records] == ["Not Found: /nowhere/"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("query", "host"), [("?q=%00", "testserver"), ("", "elsewhere.test")])
+def test_a_refused_request_is_one_line_of_the_log(
+    query: str, host: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert Client(raise_request_exception=False).get(f"/{query}", HTTP_HOST=host).status_code == 400
+
+    [record] = [one for one in caplog.records if one.name.startswith("django.security")]
+    assert record.exc_info is None
+
+
+@pytest.mark.django_db
 def test_a_form_from_before_signing_in_again_is_explained(owner: User) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(owner)

@@ -146,7 +146,7 @@ class TradeForm(forms.Form):
     def _offer(self) -> None:
         chosen = self.choice
         self.fields["account"].choices = [
-            (str(account.pk), f"{account.label} ({account.get_venue_display().upper()})")
+            (str(account.pk), f"{account.label} ({'LIVE' if account.is_real_money else 'PAPER'})")
             for account in chosen.accounts
         ]
         symbols = [

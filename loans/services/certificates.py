@@ -6,7 +6,7 @@ Reads what the sync proved; it proves nothing itself and rounds nothing up.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection
 from django.db.models import QuerySet
@@ -46,6 +46,14 @@ class Certificate:
     def is_loading(self) -> bool:
         """Whether some stream has not been read back to its start."""
         return self.complete_from is not None
+
+    @property
+    def has_span(self) -> bool:
+        """Whether some time, a second at least, was read of every stream that counts."""
+        if self.complete_from is None:
+            return True
+        end = self.busy_to if self.busy else self.complete_to
+        return end is not None and end - self.complete_from >= timedelta(seconds=1)
 
 
 _INSTANT = Coverage._meta.get_field("complete_to")
@@ -98,12 +106,12 @@ def certify(
 
 
 def streams_of(accounts: Sequence[Account]) -> QuerySet[Coverage]:
-    """Every stream with its gaps, those with rows first. Two queries."""
+    """Every stream with its gaps: real money first, then those with rows. Two queries."""
     found = Coverage.objects.filter(account__in=accounts)
     return (
         found.select_related("account")
         .prefetch_related("gaps")
-        .order_by("account__label", "account_id", "-has_rows", "symbol", "kind")
+        .order_by("account__venue", "account__label", "account_id", "-has_rows", "symbol", "kind")
     )
 
 

@@ -75,6 +75,17 @@ def loads(accounts: Sequence[Account], *, now: datetime) -> list[Progress]:
     return [progress for progress in told if progress is not None]
 
 
+def is_awaited(accounts: Sequence[Account]) -> bool:
+    """Whether an account is connected, or being so, whose lists are not known yet. One query."""
+    begun = Coverage.objects.filter(account=OuterRef("pk"))
+    coming = Account.objects.kept().filter(
+        pk__in=[account.pk for account in accounts],
+        status__in=(Account.Status.PENDING, Account.Status.READY),
+        disabled=False,
+    )
+    return coming.exclude(Exists(begun)).exists()
+
+
 def note_pace(*, account: Account, now: datetime) -> None:
     """After some loading: how much is left, for those who want to know how fast it goes."""
     streams = list(_streams([account.pk]))

@@ -95,7 +95,7 @@ class Decision:
             (self.anniversary, "only the loan's anniversary"),
             (self.clock, "only the full hour of the clock"),
             (self.both, "both"),
-            (self.neither, "neither"),
+            (self.neither, "neither by the rates that were seen"),
         ]
         counts = ", ".join(f"{count:,} fit {what}" for count, what in found if count)
         loans = "loan" if self.compared == 1 else "loans"

@@ -111,7 +111,7 @@ def prices(venues: Iterable[str], currencies: Iterable[str]) -> dict[tuple[str, 
 
 
 def sums(positions: Sequence[Position]) -> list[Sum]:
-    """What is owed per venue and currency, the largest in USDT first."""
+    """What is owed per venue and currency: real money first, then the largest in USDT."""
     groups: dict[tuple[str, str], list[Position]] = {}
     for position in positions:
         groups.setdefault((position.account.venue, position.currency), []).append(position)
@@ -130,7 +130,7 @@ def sums(positions: Sequence[Position]) -> list[Sum]:
         )
         for (venue, currency), group in groups.items()
     ]
-    return sorted(found, key=lambda one: (-(one.value or exact.ZERO), one.currency))
+    return sorted(found, key=lambda one: (one.venue, -(one.value or exact.ZERO), one.currency))
 
 
 def whole(found: Sequence[Sum]) -> Whole:

@@ -75,7 +75,9 @@ def positions(accounts: Sequence[Account], *, now: datetime) -> list[Position]:
         )
         if position.is_open:
             found.append(position)
-    return sorted(found, key=lambda one: (one.account.label, one.symbol, one.currency))
+    return sorted(
+        found, key=lambda one: (one.account.venue, one.account.label, one.symbol, one.currency)
+    )
 
 
 def loans_out_since(account: Account) -> dict[str, datetime]:

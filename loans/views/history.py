@@ -35,6 +35,8 @@ def landing(request: HtmxHttpRequest) -> HttpResponse:
         "quiet": sum(not row.needs_a_look and not row.has_rows for row in streams),
         "unread": sum(row.is_unread for row in streams),
         "loads": history_rows.load_rows(loading.loads(accounts, now=now)),
+        "is_awaited": loading.is_awaited(accounts),
+        "has_live": any(account.is_real_money for account in accounts),
     }
     return render_page(request, "loans/history.html", context, partials=("history-now",))
 
@@ -53,6 +55,7 @@ def records(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
         "chosen": chosen,
         "sort": chosen.sort,
         "page": page,
+        "marked": sum(name in chosen.errors for name in FIELDS),
         "bad_place": bool(after) and history.order_of(kind, chosen.sort).read(after) is None,
         "lines": history_rows.lines(kind, page.rows, chosen),
         "totals": history_rows.total_lines(kind, totals),

@@ -92,4 +92,11 @@ def _pace(job: Job, now: datetime) -> tuple[str, str]:
     rate = f"{a_second:,} {job.unit} a second" if a_second else f"{a_minute:,} {job.unit} a minute"
     remaining = timedelta(seconds=(job.total - job.done) * seconds // job.done)
     words = duration_words(remaining.days * 86400 + remaining.seconds)
-    return rate, "almost done" if words == "now" else f"about {words} left"
+    return rate, _left(words, is_step=job.kind == Job.Kind.ARCHIVE)
+
+
+def _left(words: str, *, is_step: bool) -> str:
+    """The time left; an archive is made in steps, and only the present one was measured."""
+    if words == "now":
+        return "this step is almost done" if is_step else "almost done"
+    return f"about {words} left{' of this step' if is_step else ''}"

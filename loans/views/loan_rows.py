@@ -220,18 +220,14 @@ def risk_chip(margin: MarginAccount | None, *, age: SafeString | str = "") -> Sa
 
 def _liquidation(margin: MarginAccount) -> SafeString:
     """The price as given; one below nothing is the exchange's way to say that none is reached."""
-    price = formatting.grouped(margin.liquidate_price)
+    price = formatting.grouped(margin.liquidate_price).replace("-", "−")
     at_rate = margin.liquidate_rate
-    when = f"when the risk rate falls to {formatting.plain(at_rate)}" if at_rate else ""
-    where = format_html(
-        '<br class="wide-only"> <span class="caption num" title="{}">liquidation at {}</span>',
-        when,
-        price.replace("-", "−"),
-    )
-    if not margin.is_beyond_liquidation:
-        return where
-    return where + SafeString(
-        ',<br class="wide-only"> <span class="caption">which no price reaches</span>'
+    title = f"when the risk rate falls to {formatting.plain(at_rate)}" if at_rate else ""
+    words = f"liquidation at {price}"
+    if margin.is_beyond_liquidation:
+        title, words = f"the exchange gives {price}", "no price liquidates it"
+    return format_html(
+        '<br class="wide-only"> <span class="caption num" title="{}">{}</span>', title, words
     )
 
 

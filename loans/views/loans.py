@@ -19,6 +19,7 @@ from loans.services import (
     certificates,
     exports,
     forecasts,
+    loan_costs,
     loan_story,
     open_replays,
     overview,
@@ -75,6 +76,7 @@ def loan(request: HtmxHttpRequest, uuid: UUID) -> HttpResponse:
         "record": record,
         "venue_band": "live" if record.account.is_real_money else "paper",
         "can_trade": can_trade,
+        "together": loan_costs.decide_quickly(account=record.account, now=now),
         **story_rows.present(story),
         **story_rows.present_forecast(forecast, record.currency),
     }

@@ -54,7 +54,7 @@ def _venues(
 ) -> list[dict[str, object]]:
     """What is owed per venue: paper money and real money are never added up."""
     found = []
-    for venue in sorted({Venue(account.venue) for account in accounts}, reverse=True):
+    for venue in sorted({Venue(account.venue) for account in accounts}):
         sums = figures.sums([debt for debt in debts if debt.account.venue == venue])
         whole = figures.whole(sums)
         found.append(

@@ -136,9 +136,7 @@ def _liquidation(margin: MarginAccount, market: Market) -> SafeString:
     given = formatting.amount(margin.liquidate_price, market.quote, places=0)
     if not margin.is_beyond_liquidation:
         return given
-    return format_html(
-        '{}<span class="sub">as the exchange gives it; no price reaches it</span>', given
-    )
+    return format_html('{}<span class="sub">no price liquidates it</span>', given)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -116,3 +116,41 @@ def test_a_forecast_is_asked_for_on_the_page_of_the_loan(
 
     expect(page.get_by_text("hours start until then")).to_be_visible()
     assert page.url.endswith("?until=30#forecast")
+
+
+def test_paper_tells_instants_for_ages(
+    open_page: OpenPage, owner: User, desk: Account, loan: BorrowRecord
+) -> None:
+    month = timezone.now().strftime("%Y-%m")
+    page = open_page(f"/history/statement/?month={month}", person=owner)
+    page.emulate_media(media="print")
+
+    ages = page.locator(".statement time.age")
+    shown = ages.evaluate_all(
+        "all => all.map(age => [getComputedStyle(age).fontSize, age.getAttribute('datetime'),"
+        " getComputedStyle(age, '::after').content])"
+    )
+
+    assert shown
+    assert all(size == "0px" and content == f'"{at}"' for size, at, content in shown)
+
+
+@pytest.mark.parametrize("width", [1440, 1200, 1024])
+def test_the_risk_of_a_debt_is_not_behind_its_buttons(
+    open_page: OpenPage, owner: User, desk: Account, width: int
+) -> None:
+    factories.make_account(owner=owner, label="Another desk")
+    now = timezone.now()
+    market = factories.make_market(price="64000.5")
+    factories.make_terms(market=market, as_of=now)
+    margin = factories.make_margin_account(account=desk, market=market, as_of=now)
+    factories.make_margin_side(margin_account=margin, borrow_unpaid="12345.12345678")
+    factories.make_borrow(account=desk, principal="20", at=now - timedelta(days=2))
+    page = open_page("/loans/", person=owner, width=width)
+
+    risk = page.locator(".debts .risk").bounding_box()
+    buttons = page.locator(".debts .debt-actions").bounding_box()
+
+    assert risk
+    assert buttons
+    assert risk["x"] + risk["width"] <= buttons["x"]

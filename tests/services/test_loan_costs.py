@@ -316,7 +316,7 @@ def test_the_loans_decide_how_hours_are_counted(account: Account) -> None:
     assert decision.hours is Hours.ANNIVERSARY
     assert decision.words == (
         "Of 5 loans with told interest 3 fit only the loan's anniversary, 1 fit both, "
-        "1 fit neither."
+        "1 fit neither by the rates that were seen."
     )
 
 

@@ -41,6 +41,15 @@ def test_a_query_fills_in_the_form_and_its_costs(desk: Desk) -> None:
     assert "115.0026354" in page  # owed after: debt + amount + first hour
 
 
+@pytest.mark.parametrize(("venue", "word"), [("paper", "PAPER"), ("bitmart", "LIVE")])
+def test_the_accounts_of_the_form_are_told_apart_by_the_words_of_the_band(
+    owner: User, venue: str, word: str
+) -> None:
+    desk = make_desk(owner=owner, venue=venue)
+
+    assert f">{desk.account.label} ({word})</option>" in desk.client.get("/borrow/").text
+
+
 def test_amount_buttons_carry_exact_texts(desk: Desk) -> None:
     page = text_of(desk.client.get("/borrow/", desk.fields()))
 

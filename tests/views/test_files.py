@@ -263,6 +263,25 @@ def test_progress_is_told_with_rate_and_time_left(owner: User) -> None:
     assert row.left == "about 1 min left"
 
 
+def test_of_an_archive_the_time_left_is_that_of_its_present_step(desk: Account) -> None:
+    job = Job(
+        person=desk.owner,
+        account=desk,
+        kind=Job.Kind.ARCHIVE,
+        state=Job.State.RUNNING,
+        started_at=NOW,
+        done=60,
+        total=120,
+        unit="lists",
+    )
+
+    (soon,) = job_rows.present([job], now=NOW + timedelta(seconds=4))
+    (later,) = job_rows.present([job], now=NOW + timedelta(seconds=90))
+
+    assert soon.left == "this step is almost done"
+    assert later.left == "about 1 min left of this step"
+
+
 def test_the_pages_queries_do_not_grow(
     browser: Client, owner: User, django_assert_max_num_queries: Callable
 ) -> None:

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 from django.utils.html import strip_tags
 
-from loans.models import Account, Coverage
+from loans.models import Account, Coverage, Venue
 from loans.services.loading import note_pace
 from loans.services.records import EARLIEST
 from tests import factories
@@ -92,6 +92,53 @@ def test_nothing_is_said_to_load_with_a_key_that_is_disabled(client: Client, own
     Account.objects.filter(pk=account.pk).update(disabled=True)
 
     assert "hx-trigger" not in client.get("/history/").text
+
+
+@pytest.mark.parametrize(
+    ("fields", "polls"),
+    [({}, True), ({"status": "pending"}, True), ({"status": "failed"}, False)],
+)
+def test_the_page_waits_for_a_load_that_is_about_to_begin(
+    client: Client, desk: Account, fields: dict[str, Any], polls: bool
+) -> None:
+    Account.objects.filter(pk=desk.pk).update(**fields)
+
+    assert ('hx-trigger="every 3s"' in client.get("/history/").text) is polls
+
+
+def test_no_span_is_told_while_the_lists_have_none_in_common(client: Client, owner: User) -> None:
+    account = factories.make_account(owner=owner)
+    factories.make_coverage(account=account, complete_from=NOW, complete_to=NOW)
+
+    text = " ".join(strip_tags(client.get("/history/").text).split())
+    assert "what is older is not read yet, 0 gaps." in text
+    assert "Read from" not in text
+
+    Coverage.objects.update(complete_from=NOW - timedelta(days=7))
+    text = " ".join(strip_tags(client.get("/history/").text).split())
+    assert "0 gaps. Read from 2026-11-1" in text
+
+
+def test_saving_everything_is_one_click_away_and_quieter_on_paper(
+    client: Client, desk: Account, owner: User
+) -> None:
+    assert '<a class="button quiet" href="#save-everything">' in client.get("/history/").text
+    assert "#save-everything" not in client.get("/keys/").text
+
+    live = factories.make_account(owner=owner, venue=Venue.BITMART, label="Main")
+
+    assert '<a class="button" href="#save-everything">' in client.get("/history/").text
+    assert f'href="/keys/{live.pk}/#save-everything"' in client.get("/keys/").text
+    assert 'id="save-everything"' in client.get(f"/keys/{live.pk}/").text
+
+
+def test_an_order_that_does_not_exist_is_told_without_blaming_a_field(
+    client: Client, desk: Account
+) -> None:
+    text = strip_tags(client.get("/history/borrows/?sort=banana").text)
+
+    assert "cannot be sorted by this; it shows the newest first." in text
+    assert "marked above" not in text
 
 
 def test_a_stranger_sees_no_load(owner: User, stranger: User) -> None:

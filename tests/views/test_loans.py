@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 from django.utils.html import strip_tags
@@ -119,7 +120,7 @@ def test_a_liquidation_price_that_no_price_reaches_is_said_in_words(
 
     text = strip_tags(client.get("/loans/").text)
 
-    assert "liquidation at −330,837.57668112, which no price reaches" in text
+    assert "no price liquidates it" in text
 
 
 def test_a_debt_shows_both_figures_rates_risk_and_the_ways_on(
@@ -190,6 +191,19 @@ def test_a_debt_shows_the_label_of_the_replay_and_the_cost_of_thirty_days(
 
     assert "replay agrees" in text
     assert str(Decimal("0.00045833") * 720) in text
+
+
+def test_a_loans_page_says_what_the_accounts_loans_say_together_of_the_hours(
+    client: Client, desk: Account, market: Market
+) -> None:
+    loan = indebt(desk, market)
+    assert 'id="together"' not in client.get(f"/loans/{loan.uuid}/").text
+
+    factories.tell(loan, "0.00045833", at=loan.at + timedelta(seconds=8))
+    cache.clear()
+
+    words = "together, counted anew every hour: Of 1 loan with told interest 1 fit both."
+    assert words in page_of(client, loan)
 
 
 def test_repaying_is_not_offered_where_the_exchange_says_nothing_is_owed(

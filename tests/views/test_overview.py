@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 from django.utils.html import strip_tags
 
-from loans.models import Account, Feed, Market, Side, State
+from loans.models import Account, Feed, Market, Side, State, Venue
 from tests import factories
 
 
@@ -178,3 +178,20 @@ def test_the_number_of_queries_is_fixed(
         factories.make_instruction(account=desk, state=State.CONFIRMED)
     with django_assert_max_num_queries(len(few.captured_queries)):
         client.get("/")
+
+
+@pytest.mark.parametrize("page", ["/", "/loans/", "/history/"])
+def test_real_money_comes_before_paper(client: Client, owner: User, page: str) -> None:
+    paper = factories.make_account(owner=owner, label="A desk")
+    live = factories.make_account(owner=owner, label="Z desk", venue=Venue.BITMART)
+    for account in (paper, live):
+        market = factories.make_market(venue=account.venue)
+        factories.make_borrow(account=account)
+        margin = factories.make_margin_account(account=account, market=market)
+        factories.make_margin_side(margin_account=margin, borrow_unpaid="20")
+        factories.make_coverage(account=account)
+
+    shown = strip_tags(client.get(page).text.partition("<main")[2])
+
+    assert 0 < shown.index("Z desk") < shown.index("A desk")
+    assert 0 < shown.index("LIVE") < shown.index("PAPER")
