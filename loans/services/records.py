@@ -300,8 +300,10 @@ class Stream:
         self.coverage.checked_at = self._now
 
     def _new_watermark(self) -> datetime:
-        """By the exchange's clock when this run began; later records may not be visible yet."""
-        return whole_second((self._exchange_now or self._now) - self.bound) - SECOND
+        """When this run began, by the exchange's clock and by ours: later records may not be
+        visible yet, and what a clock that leapt ahead calls past is still to come.
+        """
+        return whole_second(min(self._exchange_now or self._now, self._now) - self.bound) - SECOND
 
     def _ask(self, start: datetime | None, end: datetime | None, currency: str | None) -> Listing:
         self.learned.calls += 1
