@@ -145,13 +145,17 @@ def _write_part(hold: Hold, part: Part, twin: Twin) -> dict[str, Any]:
     """One part, from its first row; what the index says of it."""
     read_at = hold.clock()
     before = sum(each["rows"] for each in hold.job.memory["parts"].values())
+    sums = archive_index.Sums() if part.name in archive_index.SUMMED else None
     for row in part.rows(hold.job.account, read_at):
         twin.add(row)
+        if sums:
+            sums.add(row)
         if twin.count % ROWS_A_NOTE == 0:
             hold.advance(before + twin.count, note=f"{part.title} is being written.")
     files = [[one.name, one.size, one.sha256] for one in twin.close()]
     hold.job.done = before + twin.count
-    return {"rows": twin.count, "read_at": _text(read_at), "files": files}
+    told = {"rows": twin.count, "read_at": _text(read_at), "files": files}
+    return told | {"sums": sums.told()} if sums else told
 
 
 def _head(hold: Hold, part: Part) -> dict[str, Any]:
