@@ -11,7 +11,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from loans.models import Account, Job
-from loans.services import archive
+from loans.services import archive, jobs
 from tests.factories import make_account, make_borrow
 
 pytestmark = pytest.mark.django_db
@@ -83,4 +83,26 @@ def test_it_says_what_is_wrong(desk: Account, owner: User, target: Path, tmp_pat
         run("Desk", tmp_path / "nowhere")
     make_account(owner=owner)
     with pytest.raises(CommandError, match="2 accounts are called Desk; give an id"):
+        run("Desk", target)
+
+
+def test_another_user_than_the_sites_is_sent_away(
+    desk: Account, target: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What root writes into the folder of files, the site could neither read nor replace."""
+    settings.DATA_DIR.mkdir()
+    monkeypatch.setattr("os.geteuid", lambda: settings.DATA_DIR.stat().st_uid + 1)
+
+    with pytest.raises(CommandError, match="Run this as the user to whom"):
+        run("Desk", target)
+
+    assert not list(settings.DATA_DIR.iterdir())
+
+
+def test_one_who_has_asked_for_too_much_is_a_sentence(
+    desk: Account, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "MOST_A_DAY", 0)
+
+    with pytest.raises(CommandError, match=r"within a day.*The person is owner"):
         run("Desk", target)

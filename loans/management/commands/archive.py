@@ -11,6 +11,7 @@ from argparse import ArgumentParser
 from itertools import count
 from pathlib import Path
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
@@ -38,9 +39,13 @@ class Command(BaseCommand):
         """Make the archive, or go on making it, then copy it."""
         if not to.is_dir():
             raise CommandError(f"{to} is no folder.")
+        _must_be_owner(settings.DATA_DIR)
         chosen = _find(account)
         by = By(chosen.owner, timezone.now())
-        job = jobs.place(kind=Job.Kind.ARCHIVE, accounts=[chosen], by=by, parameters={})
+        try:
+            job = jobs.place(kind=Job.Kind.ARCHIVE, accounts=[chosen], by=by, parameters={})
+        except jobs.TooMany as exc:
+            raise CommandError(f"{exc} (The person is {chosen.owner}.)") from None
         try:
             self._follow(job)
         except KeyboardInterrupt:
@@ -63,6 +68,13 @@ class Command(BaseCommand):
                 said = words
             if job.is_open and job.lease_until > timezone.now():
                 time.sleep(LOOK_SECONDS)
+
+
+def _must_be_owner(place: Path) -> None:
+    """What another user makes there, and be it root, is closed to the site."""
+    owner = place.stat().st_uid if place.exists() else os.geteuid()
+    if os.geteuid() != owner:
+        raise CommandError(f"Run this as the user to whom {place} belongs (number {owner}).")
 
 
 def _find(text: str) -> Account:
