@@ -11,8 +11,6 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from django.db.models import Q
-
 from loans.models import Account, Coverage, Kind, Market
 from loans.services import keyset, record_runs, spans
 from loans.services.filters import HistoryFilter, read_filter
@@ -98,9 +96,3 @@ def order_of(kind: str, sort: str) -> keyset.Order:
     name = sort.removeprefix("-")
     column = "principal" if name == "amount" and kind == Kind.BORROW else name
     return keyset.Order(column, descending=sort.startswith("-"), is_instant=name == "at")
-
-
-def _by_record_id(chosen: HistoryFilter) -> Q:
-    """Rows whose id is the free text, as far as they are not meant by their pair already."""
-    named = Q(record_id=chosen.q) & ~Q(symbol__in=chosen.symbols or ())
-    return named & Q(symbol=chosen.symbol) if chosen.symbol else named

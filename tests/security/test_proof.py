@@ -44,6 +44,7 @@ WITHOUT = {
     "file_archive",
     "file_ask",
     "file_cancel",
+    "file_hand_out",
     "history_borrows_file",
     "history_repays_file",
     "key_act",
