@@ -42,9 +42,13 @@ class Folder:
 
     @contextmanager
     def draft(self, hold: Hold) -> Iterator[BinaryIO]:
-        """A file to write; it is cleared away unless `keep` took it. One for each hold."""
+        """A file to write; it is cleared away unless `keep` took it. One for each hold; what the
+        holds before it left half written goes now.
+        """
         self._make(self.path)
         place = self._draft(hold.job)
+        for left in self.path.glob(f"{hold.job.pk}.*.draft"):
+            left.unlink(missing_ok=True)
         try:
             with open_new(place) as file:
                 yield file

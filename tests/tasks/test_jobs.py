@@ -124,6 +124,15 @@ def test_a_killed_workers_file_is_made_anew(
     assert job.losses == 1
 
 
+def test_what_a_killed_worker_left_half_written_goes(owner: User, desk: Account) -> None:
+    job = place(owner, desk)
+    folder().path.mkdir(mode=0o700)
+    (folder().path / f"{job.pk}.0.draft").write_text("half of it")
+
+    assert ran(job).state == "DONE"
+    assert left_on_disk() == [folder().place_of(job).name]
+
+
 def test_a_full_disk_gives_a_sentence_and_leaves_nothing(
     owner: User, desk: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
