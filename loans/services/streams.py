@@ -26,9 +26,11 @@ from loans.models import (
     Kind,
     MarginSide,
     Market,
+    Observation,
     RepayRecord,
     State,
 )
+from loans.services import new_rows
 from loans.services.changed_rows import write_changed
 from loans.services.feeds import FeedTrouble
 from loans.services.records import MOST_WINDOWS, NOT_SERVED, Learned, read_stream
@@ -208,6 +210,8 @@ def walk(
                 _save(unsaved, believed)
     finally:
         _save(unsaved, believed)
+        if done.new:
+            new_rows.count_once(BorrowRecord, RepayRecord, Observation)
     done.left = len(coverages) - done.read - len(done.failed) + done.unfinished
     return done
 

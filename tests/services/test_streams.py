@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 
 from loans.bitmart.errors import Maintenance, Refused
 from loans.models import Account, Coverage, Kind, State
@@ -293,3 +294,15 @@ def test_a_doubt_is_written_before_the_next_stream_is_read(account: Account) -> 
     walk_with([doubted, other], step_during_which(find))
 
     assert seen == [MISSING]
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite counts nothing")
+def test_tables_that_were_never_counted_are_once_records_are_in_them(account: Account) -> None:
+    """A statement would take minutes while the first history is loaded."""
+    with canned_venue() as venue:
+        venue.say(BORROWS, {"records": [loan(symbol="A_USDT")]})
+        walk(venue, [make_coverage(account=account, symbol="A_USDT", has_rows=False)])
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reltuples FROM pg_class WHERE oid = 'loans_observation'::regclass")
+        assert cursor.fetchone()[0] >= 0

@@ -412,3 +412,23 @@ def test_the_totals_of_the_index_are_those_of_the_rows_inside(
     row = re.search("<th>borrows</th>(.*?)</tr>", found.text("index.html"))
     cells = re.findall("<td[^>]*>(.*?)</td>", row[1] if row else "")
     assert cells == ["USDT", "3", "99999999999999999999.12345679", ""]
+
+
+def test_parts_that_a_backup_did_not_hold_are_written_anew(
+    owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = make_account(owner=owner, disabled=True)
+    make_borrow(account=account)
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    job = place(account)
+    with monkeypatch.context() as broken, suppress(KeyboardInterrupt):
+        broken.setattr(archive_index, "pack", killed)
+        go_on(job, holds=2)
+    for part in job_tasks.folder().workshop(job).iterdir():
+        part.unlink()
+    Job.objects.update(is_held=False)
+
+    assert len(Unpacked(go_on(job)).csv("borrows")) == 1
