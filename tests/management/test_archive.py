@@ -1,5 +1,6 @@
 """`manage.py archive`: the same archive, from the command line, into a folder."""
 
+import errno
 import io
 from pathlib import Path
 from zipfile import ZipFile
@@ -106,3 +107,17 @@ def test_one_who_has_asked_for_too_much_is_a_sentence(
 
     with pytest.raises(CommandError, match=r"within a day.*The person is owner"):
         run("Desk", target)
+
+
+def test_a_stick_without_links_takes_it_too(
+    desk: Account, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refused)
+
+    run("Desk", target)
+
+    (file,) = target.iterdir()
+    assert ZipFile(file).testzip() is None

@@ -4,6 +4,7 @@ The same as the button on the history page, done here and now, also while no wor
 the middle it goes on when it is run again; nothing that lies in the folder is overwritten.
 """
 
+import errno
 import os
 import shutil
 import time
@@ -23,6 +24,7 @@ from loans.services.job_files import open_new
 from loans.tasks.jobs import folder, run_job
 
 LOOK_SECONDS = 1
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
 
 
 class Command(BaseCommand):
@@ -88,6 +90,16 @@ def _find(text: str) -> Account:
     return found[0]
 
 
+def _name(draft: Path, target: Path) -> None:
+    """Give a file its name, never one that is taken. A USB stick knows no links."""
+    try:
+        os.link(draft, target)
+    except OSError as exc:
+        if exc.errno not in NO_LINKS or target.exists():
+            raise
+        draft.rename(target)
+
+
 def _copy(source: Path, to: Path, name: str) -> Path:
     """Copy under the name, or the next one that is free; on disk before it has its name."""
     stem, _, ending = name.rpartition(".")
@@ -99,7 +111,7 @@ def _copy(source: Path, to: Path, name: str) -> Path:
             shutil.copyfileobj(old, new)
             new.flush()
             os.fsync(new.fileno())
-        os.link(draft, target)
+        _name(draft, target)
     except OSError as exc:
         raise CommandError(f"The archive could not be copied: {exc}") from exc
     finally:
