@@ -7,6 +7,7 @@ was killed is cleared away by whoever comes next.
 import errno
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,9 @@ FULL = (
     "The disk is full, so the file could not be written, and nothing of it is kept. "
     "Make room where the data directory lies, then ask once more."
 )
+
+
+_OURS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.(?:\d+\.(?:file|draft)|parts)")
 
 
 class Folder:
@@ -78,9 +82,13 @@ class Folder:
             _remove(place)
 
     def sweep(self, kept: Iterable[str]) -> int:
-        """Take away what belongs to no job that still has a file; how many things that were."""
+        """Take away what belongs to no job that still has a file; how many things that were.
+
+        Only what is named as jobs' files are: the folder may be a disk that holds other things.
+        """
         known = set(kept)
-        lost = [place for place in self.path.glob("*.*") if place.name.split(".")[0] not in known]
+        ours = [place for place in self.path.glob("*.*") if _OURS.fullmatch(place.name)]
+        lost = [place for place in ours if place.name.split(".")[0] not in known]
         for place in lost:
             _remove(place)
         return len(lost)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
@@ -195,10 +196,12 @@ def test_a_file_holds_nothing_the_person_may_not_see_any_more(
 def test_expired_files_leave_the_disk(owner: User, desk: Account) -> None:
     old, young = ran(place(owner, desk)), ran(place(owner, desk))
     Job.objects.filter(pk=old.pk).update(expires_at=timezone.now())
-    (folder().path / "left-by-nobody.3.draft").write_text("x")
+    for left in (f"{uuid4()}.3.draft", f"{uuid4()}.1.file", "somebody.elses"):
+        (folder().path / left).write_text("x")
+    (folder().path / f"{uuid4()}.parts").mkdir()
 
     tasks.expire_files()
 
-    assert left_on_disk() == [folder().place_of(young).name]
+    assert sorted(left_on_disk()) == sorted([folder().place_of(young).name, "somebody.elses"])
     old.refresh_from_db()
     assert old.state == "EXPIRED"
