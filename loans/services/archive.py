@@ -11,6 +11,7 @@ out, and the index names what is missing.
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -132,7 +133,7 @@ def write(hold: Hold, folder: Folder) -> None:
         counts = {part.name: part.count(hold.job.account) for part in PARTS}
         hold.job.total, hold.job.unit = sum(counts.values()), "rows"
         for part in PARTS:
-            if part.name not in written:
+            if not _is_written(written.get(part.name), place):
                 with Twin(part, place, _head(hold, part)) as twin:
                     written[part.name] = _write_part(hold, part, twin)
                 hold.remember()
@@ -141,17 +142,27 @@ def write(hold: Hold, folder: Folder) -> None:
             folder.keep(out, hold, name=_file_name(hold.job), media_type=MEDIA_TYPE)
 
 
+def _is_written(part: dict[str, Any] | None, place: Path) -> bool:
+    """A database that was restored from a backup remembers parts that are not in it."""
+    return part is not None and all((place / name).is_file() for name, _, _ in part["files"])
+
+
 def _write_part(hold: Hold, part: Part, twin: Twin) -> dict[str, Any]:
     """One part, from its first row; what the index says of it."""
     read_at = hold.clock()
-    before = sum(each["rows"] for each in hold.job.memory["parts"].values())
+    parts = hold.job.memory["parts"]
+    before = sum(each["rows"] for name, each in parts.items() if name != part.name)
+    sums = archive_index.Sums() if part.name in archive_index.SUMMED else None
     for row in part.rows(hold.job.account, read_at):
         twin.add(row)
+        if sums:
+            sums.add(row)
         if twin.count % ROWS_A_NOTE == 0:
             hold.advance(before + twin.count, note=f"{part.title} is being written.")
     files = [[one.name, one.size, one.sha256] for one in twin.close()]
     hold.job.done = before + twin.count
-    return {"rows": twin.count, "read_at": _text(read_at), "files": files}
+    told = {"rows": twin.count, "read_at": _text(read_at), "files": files}
+    return told | {"sums": sums.told()} if sums else told
 
 
 def _head(hold: Hold, part: Part) -> dict[str, Any]:

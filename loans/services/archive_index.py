@@ -6,25 +6,27 @@ now: the books may have learned more since the rows were written.
 
 import hashlib
 import json
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from django.template.loader import render_to_string
 
+from loans import exact
 from loans.models import Job, Kind
-from loans.services import history
 from loans.services.archive_parts import CERTIFICATE, PARTS
 from loans.services.exports import number_cell, safe_name
-from loans.services.filters import HistoryFilter
 from loans.services.jobs import Hold
 
 ZONE = UTC
 CHUNK = 1024 * 1024
 LISTS = {Kind.BORROW: "borrows", Kind.REPAY: "repayments"}
+SUMMED = tuple(LISTS.values())  # parts of these names
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,36 @@ class Claim:
     def is_whole(self) -> bool:
         """Whether every list was read from its start, without a gap or a contradiction."""
         return bool(self.lists) and not self.missing
+
+
+class Sums:
+    """What the rows of a part add up to by currency, as they are written: the books may have more
+    of them by the time the index is.
+    """
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._figures: dict[str, dict[str, Decimal]] = defaultdict(dict)
+
+    def add(self, row: dict[str, Any]) -> None:
+        """One row more."""
+        currency = row["currency"]
+        self._counts[currency] += 1
+        figures = self._figures[currency]
+        for name in ("principal", "interest"):
+            if row[name] is not None:
+                figures[name] = exact.plus(figures.get(name, exact.ZERO), Decimal(row[name]))
+
+    def told(self) -> dict[str, dict[str, str]]:
+        """As texts, by currency; empty where no row tells the figure."""
+        return {
+            currency: {
+                "count": str(count),
+                "principal": number_cell(self._figures[currency].get("principal")),
+                "interest": number_cell(self._figures[currency].get("interest")),
+            }
+            for currency, count in self._counts.items()
+        }
 
 
 def claim_of(certificate: list[dict[str, Any]], memory: dict[str, Any]) -> Claim:
@@ -121,19 +153,11 @@ def _papers(hold: Hold, place: Path) -> dict[str, str]:
 
 
 def _totals(job: Job) -> list[dict[str, str]]:
-    """What the books add up to, per currency: for a first look, the rows are what counts."""
-    account = job.account
-    everything = HistoryFilter(accounts=(account,), account=account)
+    """What the rows inside add up to, per currency: for a first look, the rows are what counts."""
     return [
-        {
-            "what": LISTS[kind],
-            "currency": total.currency,
-            "count": str(total.count),
-            "principal": number_cell(total.principal),
-            "interest": number_cell(total.interest),
-        }
-        for kind in LISTS
-        for total in history.totals(kind, everything)
+        {"what": name, "currency": currency, **sums}
+        for name in SUMMED
+        for currency, sums in sorted(job.memory["parts"][name].get("sums", {}).items())
     ]
 
 

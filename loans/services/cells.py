@@ -5,7 +5,8 @@ instants with their offset.
 from datetime import datetime, tzinfo
 from decimal import Decimal
 
-RUNS_AS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+# The wide ones run in spreadsheets that are set to Chinese or Japanese.
+RUNS_AS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def text_cell(text: str) -> str:

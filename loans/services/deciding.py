@@ -14,6 +14,7 @@ from loans.services.sightings import (
     View,
     is_exclusive,
     is_signing_unknown,
+    local_horizon,
     record_column,
 )
 from loans.services.transitions import move
@@ -36,8 +37,16 @@ def decide(instruction: Instruction, view: View) -> None:
             _withdraw_exclusive(instruction.account, view.found.equal)
     elif any(rival.state in HAPPENED and rival.is_looking for rival in view.rivals):
         return  # what that one turns out to be leaves less to choose from
-    elif view.venue_now >= instruction.signed_at + view.bounds.horizon:
+    elif _is_over(instruction, view):
         _decide_after_horizon(instruction, view, verdict)
+
+
+def _is_over(instruction: Instruction, view: View) -> bool:
+    """Whether nothing of it can still happen, by the exchange's clock and by ours: one of them may
+    have leapt ahead.
+    """
+    by_venue = instruction.signed_at + view.bounds.horizon
+    return view.venue_now >= by_venue and view.now >= local_horizon(instruction, bounds=view.bounds)
 
 
 def _own(instruction: Instruction, view: View) -> Listed | None:

@@ -17,6 +17,8 @@ from loans.services.cells import number_cell, text_cell, time_cell
 from loans.services.filters import HistoryFilter
 
 LINES_A_PIECE = 200
+# Disks take 255 bytes, a job 200; a tool and the zone come on top.
+LONGEST_NAME = 110
 _UNSAFE_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 HEADS = {
     Kind.BORROW: (
@@ -90,8 +92,8 @@ def file_name(kind: str, chosen: HistoryFilter, *, ending: str) -> str:
     parts += [part for part in (chosen.symbol, chosen.currency, chosen.q) if part]
     parts += [f"from-{chosen.typed['from']}"] if chosen.since else []
     parts += [f"to-{chosen.typed['to']}"] if chosen.until else []
-    parts += [str(chosen.zone)]
-    return f"{safe_name(*parts)}.{ending}"
+    what = safe_name(*parts)[:LONGEST_NAME]
+    return f"{what}_{safe_name(str(chosen.zone))}.{ending}"
 
 
 def safe_name(*parts: str) -> str:

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 from django.db import connection
-from django.db.models import Q
 
 from loans.models import Account, Coverage, Kind
 from loans.services import keyset, record_runs, spans
@@ -115,9 +114,3 @@ def order_of(kind: str, sort: str) -> keyset.Order:
     name = sort.removeprefix("-")
     column = "principal" if name == "amount" and kind == Kind.BORROW else name
     return keyset.Order(column, descending=sort.startswith("-"), is_instant=name == "at")
-
-
-def _by_record_id(chosen: HistoryFilter) -> Q:
-    """Rows whose id is the free text, as far as they are not meant by their pair already."""
-    named = Q(record_id=chosen.q) & ~Q(symbol__in=chosen.symbols or ())
-    return named & Q(symbol=chosen.symbol) if chosen.symbol else named

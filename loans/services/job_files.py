@@ -7,6 +7,7 @@ was killed is cleared away by whoever comes next.
 import errno
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,9 @@ FULL = (
     "The disk is full, so the file could not be written, and nothing of it is kept. "
     "Make room where the data directory lies, then ask once more."
 )
+
+
+_OURS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.(?:\d+\.(?:file|draft)|parts)")
 
 
 class Folder:
@@ -42,9 +46,13 @@ class Folder:
 
     @contextmanager
     def draft(self, hold: Hold) -> Iterator[BinaryIO]:
-        """A file to write; it is cleared away unless `keep` took it. One for each hold."""
+        """A file to write; it is cleared away unless `keep` took it. One for each hold; what the
+        holds before it left half written goes now.
+        """
         self._make(self.path)
         place = self._draft(hold.job)
+        for left in self.path.glob(f"{hold.job.pk}.*.draft"):
+            left.unlink(missing_ok=True)
         try:
             with open_new(place) as file:
                 yield file
@@ -74,9 +82,13 @@ class Folder:
             _remove(place)
 
     def sweep(self, kept: Iterable[str]) -> int:
-        """Take away what belongs to no job that still has a file; how many things that were."""
+        """Take away what belongs to no job that still has a file; how many things that were.
+
+        Only what is named as jobs' files are: the folder may be a disk that holds other things.
+        """
         known = set(kept)
-        lost = [place for place in self.path.glob("*.*") if place.name.split(".")[0] not in known]
+        ours = [place for place in self.path.glob("*.*") if _OURS.fullmatch(place.name)]
+        lost = [place for place in ours if place.name.split(".")[0] not in known]
         for place in lost:
             _remove(place)
         return len(lost)

@@ -22,8 +22,11 @@ LEASE = timedelta(seconds=180)
 KEPT = timedelta(days=7)
 # Rows of files that are gone are shown for so long.
 REMEMBERED = timedelta(days=30)
+DAY = timedelta(days=1)
 BETWEEN_NOTES = timedelta(seconds=1)
 MOST_OPEN = 5
+# Files are kept for days: without an end somebody could fill the disk that money is noted on.
+MOST_A_DAY = 40
 MOST_HELD = 2
 MOST_LOSSES = 5
 LOST = "Its worker was lost {losses} times, so it was given up. Ask for it once more."
@@ -64,7 +67,7 @@ def place(
 ) -> Job:
     """Ask for a file. An archive that is under way already is not begun a second time.
 
-    Raises: TooMany.
+    Raises: TooMany, for what is under way or was asked for within a day.
     """
     inside = list(accounts)
     account = inside[0] if kind == Job.Kind.ARCHIVE else None
@@ -73,6 +76,9 @@ def place(
         return known
     if mine.count() >= MOST_OPEN:
         raise TooMany(f"{MOST_OPEN} files are being made for you. Wait for one, or cancel one.")
+    lately = Job.objects.filter(person=by.person, created_at__gt=by.at - DAY)
+    if lately.count() >= MOST_A_DAY:
+        raise TooMany(f"You asked for {MOST_A_DAY} files within a day. Ask again tomorrow.")
     try:
         with transaction.atomic():
             job = Job.objects.create(

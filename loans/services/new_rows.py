@@ -72,6 +72,22 @@ def add_up(
             cursor.execute(statement, list(chain.from_iterable(converted)))
 
 
+def count_once(*models_: type[models.Model]) -> None:
+    """Let PostgreSQL count tables that it never counted: until it does so by itself, it takes them
+    for empty, and reads all of an account for each of its records.
+    """
+    if connection.vendor != "postgresql":
+        return
+    tables = [model._meta.db_table for model in models_]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_class WHERE oid = ANY(%s::regclass[]) AND reltuples < 0",
+            [tables],
+        )
+        for (table,) in cursor.fetchall():
+            cursor.execute(f"ANALYZE {connection.ops.quote_name(table)}")
+
+
 def _quoted(model: type[models.Model], names: Sequence[str]) -> tuple[str, list[str]]:
     """The table and the columns of these fields, as they stand in a statement."""
     quote = connection.ops.quote_name

@@ -39,6 +39,8 @@ MOST_DOUBLINGS = 5
 # So far before the oldest record of a listing without bounds it is asked whether there is more.
 PROBED = timedelta(days=90)
 DAY = timedelta(days=1)
+# Longer than a walk takes, so that its last stream is not behind its first.
+MOST_AHEAD = timedelta(minutes=2)
 MOST_WINDOWS = 60
 # The next window is as long as would have held so many rows: nearly a page, seldom more.
 GOAL = 65
@@ -302,8 +304,12 @@ class Stream:
         self.coverage.checked_at = self._now
 
     def _new_watermark(self) -> datetime:
-        """By the exchange's clock when this run began; later records may not be visible yet."""
-        return whole_second((self._exchange_now or self._now) - self.bound) - SECOND
+        """By the exchange's clock when this run began; later records may not be visible yet. What
+        a clock that leapt ahead calls past is still to come: then it is by ours.
+        """
+        at = self._exchange_now or self._now
+        at = at if at - self._now <= MOST_AHEAD else self._now
+        return whole_second(at - self.bound) - SECOND
 
     def _ask(self, start: datetime | None, end: datetime | None, currency: str | None) -> Listing:
         self.learned.calls += 1

@@ -5,6 +5,7 @@ digit stands in the file; a longer one is text. The sheet `About` says so, and w
 Text is always text, with the apostrophe of the CSV: nothing in it runs, also once it is edited.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +13,6 @@ from typing import BinaryIO
 
 from openpyxl import Workbook
 from openpyxl.cell import Cell, WriteOnlyCell
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
 from loans.models import Kind
 from loans.services import exports, history
@@ -20,6 +20,8 @@ from loans.services.filters import HistoryFilter
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 EXACT_DIGITS = 15
+# What XML cannot hold: one such character, and no program opens the file.
+_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 # A sheet ends at 1,048,576 rows.
 ROWS_A_SHEET = 1_000_000
 NUMBERS = frozenset({"amount", "principal", "interest", "daily_rate", "hourly_rate"})
@@ -124,7 +126,7 @@ def _text(text: str, cell: Cell) -> str | Cell:
     The library takes a plain string as it is, unless it looks like a formula or like an error:
     then a cell says that it is text.
     """
-    clean = ILLEGAL_CHARACTERS_RE.sub("\ufffd", text)
+    clean = _ILLEGAL.sub("\ufffd", text)
     if not clean.startswith(("=", "#")):
         return clean
     cell._value, cell.data_type = clean, "s"

@@ -79,7 +79,8 @@ class DatabaseShelf:
         ids = {row.record_id for row in rows if row.raw in refused_raws}
         model = record_store.model_of(self._coverage.kind)
         there = model.objects.filter(account=self._coverage.account, record_id__in=ids)
-        return len(ids) - there.count()
+        # One of another pair under the same id is not the record that was listed.
+        return len(ids) - there.filter(symbol=self._coverage.symbol).count()
 
     def between(self, start: datetime, end: datetime) -> Mapping[str, KeptRecord]:
         """The records from `start` to before `end`, by record id."""

@@ -6,7 +6,7 @@ What is proven is audited, too: read again a part every day, all of it every wee
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,9 +26,11 @@ from loans.models import (
     Kind,
     MarginSide,
     Market,
+    Observation,
     RepayRecord,
     State,
 )
+from loans.services import new_rows
 from loans.services.changed_rows import write_changed
 from loans.services.feeds import FeedTrouble
 from loans.services.positions import loans_out_since
@@ -197,6 +199,7 @@ def walk(
     done = Walk()
     Coverage.objects.bulk_create([row for row in coverages if row.pk is None])
     prefetch_related_objects(coverages, "gaps")
+    believed = {row.pk: (row.trusted, row.doubt) for row in coverages}
     unsaved: list[Coverage] = []
     try:
         for coverage in coverages:
@@ -207,10 +210,13 @@ def walk(
             with _forgiving(coverage, done, is_reading=step is read_stream, now=now):
                 learned = step(coverage, client=client, is_over=is_over, **options)
                 done.add(learned)
-            if len(unsaved) >= SAVED_TOGETHER:
-                _save(unsaved)
+            # A doubt at once: whoever concludes something from the lists must know.
+            if coverage.doubt or len(unsaved) >= SAVED_TOGETHER:
+                _save(unsaved, believed)
     finally:
-        _save(unsaved)
+        _save(unsaved, believed)
+        if done.new:
+            new_rows.count_once(BorrowRecord, RepayRecord, Observation)
     done.left = len(coverages) - done.read - len(done.failed) + done.unfinished
     return done
 
@@ -232,11 +238,27 @@ def _forgiving(
         logger.warning("records of %s on account %s: %s", pair, account, exc.detail)
 
 
-def _save(coverages: list[Coverage]) -> None:
-    """Many small commits cost more than the reading."""
+def _save(coverages: list[Coverage], believed: Mapping[int, tuple[bool, str]]) -> None:
+    """Many small commits cost more than the reading. `believed`: trust and doubt as they were."""
     with transaction.atomic():
+        _heed_others(coverages, believed)
         write_changed(coverages, COVERAGE_FIELDS)
     coverages.clear()
+
+
+def _heed_others(coverages: Sequence[Coverage], believed: Mapping[int, tuple[bool, str]]) -> None:
+    """Keep what another reader of the same streams found against them while we read."""
+    by_pk = {row.pk: row for row in coverages}
+    kept = Coverage.objects.select_for_update().filter(pk__in=by_pk).order_by("pk")
+    for there in kept:
+        row = by_pk[there.pk]
+        row.late_records = max(row.late_records, there.late_records)
+        if there.trusted or (there.trusted, there.doubt) == believed[there.pk]:
+            continue
+        row.trusted, row.doubt = False, row.doubt or there.doubt
+        if there.doubt:
+            dues = (row.whole_audit_due_at, there.whole_audit_due_at)
+            row.whole_audit_due_at = min((due for due in dues if due), default=None)
 
 
 def _due(account: Account, symbols: set[str], before: datetime) -> list[Coverage]:

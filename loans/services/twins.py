@@ -4,7 +4,8 @@ What one of them borrows shows in the lists of the other, so neither may believe
 """
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from django.db.models import Q
@@ -40,6 +41,23 @@ def _mark(accounts: Collection[Account]) -> None:
     keys = [account.pk for account in accounts]
     Account.objects.filter(Q(pk__in=keys) | Q(exchange_account__in=groups)).update(
         exchange_account=group, mode=Account.Mode.SHARED, mode_reason=REASON
+    )
+
+
+def counted_twice(accounts: Iterable[Account]) -> str:
+    """A sentence where several of these are one account of the exchange, so that what is on it
+    stands, and is added up, once for each; empty where none are. No query.
+    """
+    groups = defaultdict(list)
+    for account in accounts:
+        if account.exchange_account:
+            groups[account.exchange_account].append(account.label)
+    named = [" and ".join(sorted(labels)) for labels in groups.values() if len(labels) > 1]
+    if not named:
+        return ""
+    return (
+        f"{'; '.join(sorted(named))}: keys of one account of the exchange. What both have read is "
+        "listed, and added up, once for each."
     )
 
 

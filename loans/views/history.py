@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 
 from loans.htmx import HtmxHttpRequest, render_page
 from loans.models import Kind
-from loans.services import certificates, history, loading
+from loans.services import certificates, history, loading, twins
 from loans.services.filters import HistoryFilter
 from loans.views import history_rows
 from loans.views.who import accounts_of
@@ -59,6 +59,7 @@ def records(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
         "bad_place": bool(after) and history.order_of(kind, chosen.sort).read(after) is None,
         "lines": history_rows.lines(kind, page.rows, chosen),
         "totals": history_rows.total_lines(kind, totals),
+        "twice": twins.counted_twice(chosen.chosen),
         "row_count": f"{sum(total.count for total in totals):,}",
         "certificate": certificates.certify(
             chosen.chosen, kinds=[kind], symbols=chosen.symbols or None

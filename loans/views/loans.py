@@ -23,6 +23,7 @@ from loans.services import (
     loan_story,
     open_replays,
     overview,
+    twins,
 )
 from loans.services.position import Position
 from loans.services.positions import positions
@@ -46,6 +47,7 @@ def loans(request: HtmxHttpRequest) -> HttpResponse:
             debts, open_replays.label(debts, now=now), tradable=tradable, now=now
         ),
         "sums": loan_rows.sum_rows(overview.sums(debts), now=now),
+        "twice": twins.counted_twice(accounts),
         "certificate": certificates.certify(accounts),
         "unread": _unread(accounts, debts),
         "may_trade": bool(tradable),

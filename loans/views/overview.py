@@ -15,6 +15,7 @@ from loans import formatting
 from loans.htmx import HtmxHttpRequest, render_page
 from loans.models import Account, Venue
 from loans.services import overview as figures
+from loans.services import twins
 from loans.services.attention import needs
 from loans.services.position import Position
 from loans.services.positions import positions
@@ -37,6 +38,7 @@ def overview(request: HtmxHttpRequest) -> HttpResponse:
         "now": now,
         "needs": needs(request.user, now),
         "venues": _venues(debts, accounts, unread, now=now),
+        "twice": twins.counted_twice(accounts),
         "by_account": _by_account(accounts, debts, unread, now=now),
         "movers": _movers(sorted({account.venue for account in accounts}), now=now),
         "instructions": figures.last_instructions(request.user),

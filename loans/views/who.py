@@ -46,7 +46,9 @@ def _sql_of_visible(vendor: str) -> tuple[str, tuple[object, ...]]:
     """The statement of `visible_to`, written once an engine: that takes the ORM several times as
     long as the database to answer it.
     """
-    seen = Account.objects.visible_to(User(pk=_ANYONE)).only("venue", "label", "status")
+    seen = Account.objects.visible_to(User(pk=_ANYONE)).only(
+        "venue", "label", "status", "exchange_account"
+    )
     return seen.query.sql_with_params()
 
 

@@ -1,5 +1,6 @@
 """`manage.py archive`: the same archive, from the command line, into a folder."""
 
+import errno
 import io
 from pathlib import Path
 from zipfile import ZipFile
@@ -11,7 +12,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from loans.models import Account, Job
-from loans.services import archive
+from loans.services import archive, jobs
 from tests.factories import make_account, make_borrow
 
 pytestmark = pytest.mark.django_db
@@ -84,3 +85,39 @@ def test_it_says_what_is_wrong(desk: Account, owner: User, target: Path, tmp_pat
     make_account(owner=owner)
     with pytest.raises(CommandError, match="2 accounts are called Desk; give an id"):
         run("Desk", target)
+
+
+def test_another_user_than_the_sites_is_sent_away(
+    desk: Account, target: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What root writes into the folder of files, the site could neither read nor replace."""
+    settings.DATA_DIR.mkdir()
+    monkeypatch.setattr("os.geteuid", lambda: settings.DATA_DIR.stat().st_uid + 1)
+
+    with pytest.raises(CommandError, match="Run this as the user to whom"):
+        run("Desk", target)
+
+    assert not list(settings.DATA_DIR.iterdir())
+
+
+def test_one_who_has_asked_for_too_much_is_a_sentence(
+    desk: Account, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "MOST_A_DAY", 0)
+
+    with pytest.raises(CommandError, match=r"within a day.*The person is owner"):
+        run("Desk", target)
+
+
+def test_a_stick_without_links_takes_it_too(
+    desk: Account, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refused)
+
+    run("Desk", target)
+
+    (file,) = target.iterdir()
+    assert ZipFile(file).testzip() is None

@@ -16,7 +16,9 @@ from django.db import models
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from loans.models import Instruction, State
+from loans.models import Instruction, Job, State
+from loans.services import jobs
+from loans.services.audit import By
 from tests import factories
 from tests.views.people import sign_in
 
@@ -70,6 +72,9 @@ class Room:
         self.owner = owner
         self.ids = {"keys": account.pk, "instructions": open_one.pk, "loans": loan.uuid}
         self.ids["team"] = share.pk
+        by = By(owner, factories.NOW)
+        job = jobs.place(kind=Job.Kind.ARCHIVE, accounts=[account], by=by, parameters={})
+        self.ids["files"] = job.pk
         self.account = account
         self.stranger = sign_in(factories.make_person(name="stranger"))
 
@@ -103,7 +108,16 @@ def _everything() -> dict[str, list]:
 def test_the_walk_finds_every_kind_of_address() -> None:
     parts = {route.split("/")[1] for route in ROUTES}
 
-    assert {"keys", "instructions", "loans", "team", "borrow", "admin", "accounts"} <= parts
+    assert {
+        "keys",
+        "instructions",
+        "loans",
+        "team",
+        "borrow",
+        "admin",
+        "accounts",
+        "files",
+    } <= parts
     assert len(ROUTES) > 100
 
 

@@ -38,8 +38,9 @@ def sync(
     most_windows: int = 300,
     limiter: Limiter | None = None,
     priority: int = KEEPING_UP,
+    now: datetime | None = None,
 ) -> Learned:
-    """One run over one stream."""
+    """One run over one stream; `now` is by our clock."""
     with Client(
         paper.base_url, credentials_of(key), limiter=limiter or NoLimiter(), priority=priority
     ) as client:
@@ -48,7 +49,7 @@ def sync(
             account=account,
             symbol=symbol,
             kind=kind,
-            now=timezone.now(),
+            now=now or timezone.now(),
             visibility=visibility,
             most_windows=most_windows,
         )

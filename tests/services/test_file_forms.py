@@ -31,6 +31,7 @@ PAYLOADS = (
     'say "a"\r\nb',
     "a\x07b",
     "#REF!",
+    "＝1+1",
 )
 LONG = "99999999999999999999.12345678"
 
@@ -100,7 +101,7 @@ def test_nothing_in_a_spreadsheet_runs(owner: User, label: str) -> None:
     assert {cell.data_type for cell in cells} <= {"s", "n", "inlineStr"}
     # XML has one kind of line end, and no control characters.
     expected = label.replace("\r\n", "\n").replace("\x07", "\ufffd")
-    runs = label.startswith(("=", "+", "-", "@", "\t"))
+    runs = label.startswith(("=", "+", "-", "@", "\t", "＝"))
     assert row["account"] == (f"'{expected}" if runs else expected)
 
 
@@ -277,3 +278,32 @@ def test_memory_does_not_grow_with_the_rows(
     large = peak()
 
     assert large < small * 1.3
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=list(FORMS))
+def test_a_name_fits_its_job_and_any_disk(owner: User, form: file_forms.Form) -> None:
+    account = make_account(owner=owner, label="L" * 60)
+    zone = ZoneInfo("America/Argentina/ComodRivadavia")
+    query = {
+        **{"account": str(account.pk), "symbol": "S" * 40, "currency": "C" * 40, "q": "q" * 80},
+        "from": "2026-11-01T00:00:00.123456+00:00",
+        "to": "2026-11-30T00:00:00.123456+00:00",
+    }
+
+    chosen = history.read(query, accounts=[account], zone=zone)
+    name = form.file_name(Kind.BORROW, chosen)
+
+    assert not chosen.errors
+    assert len(name) <= 200
+    assert "America-Argentina-ComodRivadavia" in name
+    assert name.endswith(f".{form.ending}")
+
+
+@pytest.mark.parametrize("sign", ["\uffff", "\ufffe", "\x0b"])
+def test_no_character_makes_a_spreadsheet_that_cannot_be_opened(owner: User, sign: str) -> None:
+    account = make_account(owner=owner, label=f"Desk{sign}")
+    make_borrow(account=account)
+
+    _, (row,) = sheet_of(Kind.BORROW, chosen(account))
+
+    assert row["account"] == "Desk\ufffd"

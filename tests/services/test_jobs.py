@@ -202,3 +202,13 @@ def test_a_job_is_seen_by_its_person_while_they_see_every_account(
     assert before == job
     assert not Job.objects.visible_to(colleague).exists()
     assert not Job.objects.visible_to(owner).exists()
+
+
+def test_nobody_fills_the_disk_file_by_file(owner: User, desk: Account) -> None:
+    for _ in range(jobs.MOST_A_DAY):
+        jobs.cancel(place(owner, desk), now=NOW)
+
+    with pytest.raises(TooMany, match="40 files within a day"):
+        place(owner, desk)
+    by = By(owner, NOW + timedelta(days=1, seconds=1))
+    assert jobs.place(kind=Job.Kind.EXPORT, accounts=[desk], by=by, parameters={})

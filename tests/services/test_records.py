@@ -8,9 +8,11 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from loans.bitmart.errors import Maintenance, ReadError
+from loans.bitmart.readers import read_borrow_record
 from loans.models import Account, BorrowRecord, Coverage, Kind, Observation, RefusedRow, RepayRecord
 from loans.services.record_store import store
 from loans.services.records import EARLIEST, Learned, sync_stream
+from loans.services.shelf import DatabaseShelf
 from tests.factories import make_account
 from tests.paper_fixture import Paper
 from tests.services.canned import BORROWS, canned_venue, loan
@@ -165,7 +167,7 @@ def test_a_record_later_than_the_bound_is_counted_and_widens_the_overlap(
     paper.fault("late_record", kind="borrow", seconds=30)
     borrow(paper, key, "9")
     paper.clock(advance_seconds=10)
-    sync(paper, key, account)
+    sync(paper, key, account, now=timezone.now() + timedelta(seconds=10))
     Coverage.objects.update(late_records=4)
 
     paper.clock(advance_seconds=25)
@@ -173,6 +175,23 @@ def test_a_record_later_than_the_bound_is_counted_and_widens_the_overlap(
 
     assert len(learned.new) == 1
     assert Coverage.objects.get().late_records == 5
+
+
+def test_an_exchange_whose_clock_leaps_ahead_for_a_moment_hides_nothing(
+    paper: Paper, account: Account
+) -> None:
+    key = paper.new_key()
+    borrow(paper, key)
+    sync(paper, key, account)
+    paper.clock(offset_seconds=3600)
+    sync(paper, key, account)
+    paper.clock(offset_seconds=0)
+
+    assert Coverage.objects.get().complete_to <= timezone.now()
+    borrow(paper, key, "9")
+    learned = sync(paper, key, account)
+
+    assert len(learned.new) == 1
 
 
 def test_bounds_read_in_another_unit_are_noticed_and_windows_not_trusted(
@@ -280,3 +299,16 @@ def test_a_row_that_does_not_fit_the_tables_does_not_stop_the_page(account: Acco
 
     assert (stored.new, len(stored.refused)) == (["L1"], 1)
     assert RefusedRow.objects.get().account == account
+
+
+def test_an_id_that_another_pair_has_already_is_named_as_a_gap(account: Account) -> None:
+    """Ids are believed to be unique on the whole exchange; if they are not, a record is missing."""
+    rows = [loan("5"), loan("5") | {"symbol": "ETH_USDT"}]
+    first, other = (
+        Coverage.objects.create(account=account, symbol=row["symbol"], kind=Kind.BORROW)
+        for row in rows
+    )
+    read = [read_borrow_record(row) for row in rows]
+
+    assert DatabaseShelf(first).store([read[0]], [], timezone.now()).unkept == 0
+    assert DatabaseShelf(other).store([read[1]], [], timezone.now()).unkept == 1

@@ -91,6 +91,20 @@ def test_absence_needs_two_complete_lists_apart(desk: Desk) -> None:
     assert desk.look(borrow).state == State.NOT_EXECUTED
 
 
+def test_an_exchange_whose_clock_leaps_ahead_proves_no_absence(desk: Desk) -> None:
+    """Then not even the time is over in which it may still be executed, or listed."""
+    desk.paper.fault("drop", kind="borrow")
+    borrow = desk.send(desk.place("20"))
+    desk.paper.clock(offset_seconds=3600)
+
+    for _ in range(3):
+        desk.look(borrow)
+        desk.ahead += timedelta(seconds=31)
+
+    assert borrow.state == State.UNKNOWN
+    assert borrow.absent_since is None
+
+
 def test_without_confirmed_assumptions_a_person_decides(desk: Desk) -> None:
     desk.paper.fault("drop", kind="borrow")
     borrow = desk.send(desk.place("20"))

@@ -1,16 +1,19 @@
 """Which streams are due, and walking them without letting one pair stop the others."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 
 from loans.bitmart.errors import Maintenance, Refused
 from loans.models import Account, Coverage, Kind, State
 from loans.services import streams
 from loans.services.certificates import certify
 from loans.services.feeds import FeedTrouble
-from loans.services.records import NOT_SERVED
+from loans.services.records import NOT_SERVED, Learned
+from loans.services.rereading import MISSING
 from tests.factories import (
     NOW,
     make_account,
@@ -236,3 +239,72 @@ def test_a_walk_says_that_more_is_left_of_a_stream_that_is_not_loaded_to_its_sta
 
     assert [one.left for one in done] == [1, 0]
     assert not broken.trusted
+
+
+def step_during_which(deed: Callable[[Coverage], object]) -> Callable[..., Learned]:
+    """A reading that finds nothing, while another reader of the stream does something."""
+
+    def step(coverage: Coverage, **_: object) -> Learned:
+        deed(coverage)
+        coverage.checked_at = NOW
+        return Learned()
+
+    return step
+
+
+def walk_with(coverages: list[Coverage], step: Callable[..., Learned]) -> None:
+    with canned_venue() as venue, venue.client() as client:
+        options = {"now": NOW, "visibility": V, "is_over": lambda: False, "step": step}
+        streams.walk(coverages, client=client, **options)
+
+
+def test_what_another_reader_found_against_a_stream_stays(account: Account) -> None:
+    coverage = make_coverage(account=account, checked_at=NOW - DAY, whole_audit_due_at=NOW + DAY)
+    against = {"trusted": False, "doubt": MISSING, "late_records": 2, "whole_audit_due_at": NOW}
+
+    walk_with([coverage], step_during_which(lambda _: Coverage.objects.update(**against)))
+
+    found = Coverage.objects.get()
+    assert {name: getattr(found, name) for name in against} == against
+    assert found.checked_at == NOW
+
+
+def test_a_doubt_that_was_known_can_be_lifted(account: Account) -> None:
+    coverage = make_coverage(account=account, trusted=False, doubt=MISSING)
+
+    def lift(row: Coverage) -> None:
+        row.trusted, row.doubt = True, ""
+
+    walk_with([coverage], step_during_which(lift))
+
+    found = Coverage.objects.get()
+    assert (found.trusted, found.doubt) == (True, "")
+
+
+def test_a_doubt_is_written_before_the_next_stream_is_read(account: Account) -> None:
+    """An instruction may be judged while the walk goes on."""
+    doubted = make_coverage(account=account, symbol="A_USDT")
+    other = make_coverage(account=account, symbol="B_USDT")
+    seen = []
+
+    def find(row: Coverage) -> None:
+        if row.symbol == "A_USDT":
+            row.trusted, row.doubt = False, MISSING
+        else:
+            seen.append(Coverage.objects.get(symbol="A_USDT").doubt)
+
+    walk_with([doubted, other], step_during_which(find))
+
+    assert seen == [MISSING]
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite counts nothing")
+def test_tables_that_were_never_counted_are_once_records_are_in_them(account: Account) -> None:
+    """A statement would take minutes while the first history is loaded."""
+    with canned_venue() as venue:
+        venue.say(BORROWS, {"records": [loan(symbol="A_USDT")]})
+        walk(venue, [make_coverage(account=account, symbol="A_USDT", has_rows=False)])
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reltuples FROM pg_class WHERE oid = 'loans_observation'::regclass")
+        assert cursor.fetchone()[0] >= 0

@@ -30,7 +30,7 @@ from loans.models import (
     Observation,
     RepayRecord,
 )
-from loans.services import archive, archive_parts, jobs
+from loans.services import archive, archive_index, archive_parts, jobs
 from loans.services.audit import By
 from loans.services.turns import turn
 from loans.tasks import jobs as job_tasks
@@ -389,3 +389,46 @@ def test_memory_does_not_grow_with_the_observations(
     fill(1_000, 4_000)
 
     assert peak() < small * 1.3
+
+
+def test_the_totals_of_the_index_are_those_of_the_rows_inside(
+    owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The books go on while the archive is written."""
+    account = make_account(owner=owner, disabled=True)
+    for amount in ("99999999999999999999.12345678", "0.00000001", None):
+        make_borrow(account=account, principal=amount, interest=None)
+    pack = archive_index.pack
+
+    def pack_late(*args: Any) -> None:
+        make_borrow(account=account, principal="5")
+        pack(*args)
+
+    monkeypatch.setattr(archive_index, "pack", pack_late)
+
+    found = Unpacked(go_on(place(account), holds=2))
+
+    assert len(found.csv("borrows")) == 3
+    row = re.search("<th>borrows</th>(.*?)</tr>", found.text("index.html"))
+    cells = re.findall("<td[^>]*>(.*?)</td>", row[1] if row else "")
+    assert cells == ["USDT", "3", "99999999999999999999.12345679", ""]
+
+
+def test_parts_that_a_backup_did_not_hold_are_written_anew(
+    owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = make_account(owner=owner, disabled=True)
+    make_borrow(account=account)
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    job = place(account)
+    with monkeypatch.context() as broken, suppress(KeyboardInterrupt):
+        broken.setattr(archive_index, "pack", killed)
+        go_on(job, holds=2)
+    for part in job_tasks.folder().workshop(job).iterdir():
+        part.unlink()
+    Job.objects.update(is_held=False)
+
+    assert len(Unpacked(go_on(job)).csv("borrows")) == 1

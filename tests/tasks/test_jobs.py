@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
@@ -124,6 +125,15 @@ def test_a_killed_workers_file_is_made_anew(
     assert job.losses == 1
 
 
+def test_what_a_killed_worker_left_half_written_goes(owner: User, desk: Account) -> None:
+    job = place(owner, desk)
+    folder().path.mkdir(mode=0o700)
+    (folder().path / f"{job.pk}.0.draft").write_text("half of it")
+
+    assert ran(job).state == "DONE"
+    assert left_on_disk() == [folder().place_of(job).name]
+
+
 def test_a_full_disk_gives_a_sentence_and_leaves_nothing(
     owner: User, desk: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,10 +196,12 @@ def test_a_file_holds_nothing_the_person_may_not_see_any_more(
 def test_expired_files_leave_the_disk(owner: User, desk: Account) -> None:
     old, young = ran(place(owner, desk)), ran(place(owner, desk))
     Job.objects.filter(pk=old.pk).update(expires_at=timezone.now())
-    (folder().path / "left-by-nobody.3.draft").write_text("x")
+    for left in (f"{uuid4()}.3.draft", f"{uuid4()}.1.file", "somebody.elses"):
+        (folder().path / left).write_text("x")
+    (folder().path / f"{uuid4()}.parts").mkdir()
 
     tasks.expire_files()
 
-    assert left_on_disk() == [folder().place_of(young).name]
+    assert sorted(left_on_disk()) == sorted([folder().place_of(young).name, "somebody.elses"])
     old.refresh_from_db()
     assert old.state == "EXPIRED"

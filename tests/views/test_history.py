@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
@@ -407,3 +408,17 @@ def test_repayments_show_their_split(client: Client, desk: Account) -> None:
     assert "1.10000000" in text
     assert "0.10000000" in text
     assert RepayRecord.objects.count() == 1
+
+
+@pytest.mark.parametrize("url", ["/", "/loans/", "/history/borrows/", "/history/repays/"])
+def test_totals_over_two_keys_of_one_exchange_account_say_so(
+    client: Client, owner: User, url: str
+) -> None:
+    same = {"owner": owner, "exchange_account": uuid4()}
+    one, _ = (factories.make_account(label=label, **same) for label in ("Old", "New"))
+    factories.make_account(owner=owner, label="Other", exchange_account=uuid4())
+    words = "New and Old: keys of one account of the exchange"
+
+    assert words in client.get(url).content.decode()
+    if url.startswith("/history/"):
+        assert words not in client.get(url, {"account": str(one.pk)}).content.decode()

@@ -4,6 +4,7 @@ The same as the button on the history page, done here and now, also while no wor
 the middle it goes on when it is run again; nothing that lies in the folder is overwritten.
 """
 
+import errno
 import os
 import shutil
 import time
@@ -11,6 +12,7 @@ from argparse import ArgumentParser
 from itertools import count
 from pathlib import Path
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
@@ -22,6 +24,7 @@ from loans.services.job_files import open_new
 from loans.tasks.jobs import folder, run_job
 
 LOOK_SECONDS = 1
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
 
 
 class Command(BaseCommand):
@@ -38,9 +41,13 @@ class Command(BaseCommand):
         """Make the archive, or go on making it, then copy it."""
         if not to.is_dir():
             raise CommandError(f"{to} is no folder.")
+        _must_be_owner(settings.DATA_DIR)
         chosen = _find(account)
         by = By(chosen.owner, timezone.now())
-        job = jobs.place(kind=Job.Kind.ARCHIVE, accounts=[chosen], by=by, parameters={})
+        try:
+            job = jobs.place(kind=Job.Kind.ARCHIVE, accounts=[chosen], by=by, parameters={})
+        except jobs.TooMany as exc:
+            raise CommandError(f"{exc} (The person is {chosen.owner}.)") from None
         try:
             self._follow(job)
         except KeyboardInterrupt:
@@ -65,6 +72,13 @@ class Command(BaseCommand):
                 time.sleep(LOOK_SECONDS)
 
 
+def _must_be_owner(place: Path) -> None:
+    """What another user makes there, and be it root, is closed to the site."""
+    owner = place.stat().st_uid if place.exists() else os.geteuid()
+    if os.geteuid() != owner:
+        raise CommandError(f"Run this as the user to whom {place} belongs (number {owner}).")
+
+
 def _find(text: str) -> Account:
     kept = Account.objects.filter(owner__isnull=False)
     try:
@@ -74,6 +88,16 @@ def _find(text: str) -> Account:
     if len(found) != 1:
         raise CommandError(f"{len(found)} accounts are called {text}; give an id.")
     return found[0]
+
+
+def _name(draft: Path, target: Path) -> None:
+    """Give a file its name, never one that is taken. A USB stick knows no links."""
+    try:
+        os.link(draft, target)
+    except OSError as exc:
+        if exc.errno not in NO_LINKS or target.exists():
+            raise
+        draft.rename(target)
 
 
 def _copy(source: Path, to: Path, name: str) -> Path:
@@ -87,7 +111,7 @@ def _copy(source: Path, to: Path, name: str) -> Path:
             shutil.copyfileobj(old, new)
             new.flush()
             os.fsync(new.fileno())
-        os.link(draft, target)
+        _name(draft, target)
     except OSError as exc:
         raise CommandError(f"The archive could not be copied: {exc}") from exc
     finally:
