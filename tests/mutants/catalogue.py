@@ -168,7 +168,7 @@ MUTANTS = (
     # --- What became of it ------------------------------------------------------------------------
     service(
         "no horizon", "deciding",
-        "    elif view.venue_now >= instruction.signed_at + view.bounds.horizon:\n", "    else:\n",
+        "    elif _is_over(instruction, view):\n", "    else:\n",
         "The request may still be on its way.", TOO_EARLY,
     ),
     service(
