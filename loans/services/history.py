@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 from django.db import connection
-from django.db.models import Q
 
 from loans.models import Account, Coverage, Kind
 from loans.services import keyset, record_runs, spans
@@ -65,10 +64,12 @@ def _pairs_with(text: str, accounts: tuple[Account, ...]) -> tuple[str, ...]:
 def list_page(
     kind: str, chosen: HistoryFilter, *, after: str = "", size: int = PAGE_SIZE
 ) -> keyset.Page:
-    """One page of a filter's rows, in its order; a token that cannot be read gives the first."""
+    """One page of a filter's rows as texts, in its order; a token that cannot be read gives the
+    first.
+    """
     order = order_of(kind, chosen.sort)
     return keyset.page(
-        partial(record_runs.fetch, kind, chosen), order, size=size, cursor=order.read(after)
+        partial(record_runs.fetch_shown, kind, chosen), order, size=size, cursor=order.read(after)
     )
 
 
@@ -115,9 +116,3 @@ def order_of(kind: str, sort: str) -> keyset.Order:
     name = sort.removeprefix("-")
     column = "principal" if name == "amount" and kind == Kind.BORROW else name
     return keyset.Order(column, descending=sort.startswith("-"), is_instant=name == "at")
-
-
-def _by_record_id(chosen: HistoryFilter) -> Q:
-    """Rows whose id is the free text, as far as they are not meant by their pair already."""
-    named = Q(record_id=chosen.q) & ~Q(symbol__in=chosen.symbols or ())
-    return named & Q(symbol=chosen.symbol) if chosen.symbol else named

@@ -16,7 +16,7 @@ def href(name: str, *args: object) -> str:
         return ""
 
 
-def link_to(name: str) -> Callable[[UUID], str]:
+def link_to(name: str) -> Callable[[UUID | str], str]:
     """As `href` for the pages of many rows, resolved once."""
     before, found, after = href(name, _ANY).partition(str(_ANY))
     return lambda pk: f"{before}{pk}{after}" if found else ""
