@@ -37,7 +37,7 @@ REPAY_COLUMNS = (*COMMON, "amount", "principal")
 REPEATED = frozenset({"account", "daily_rate", "hourly_rate"})
 BorrowRow = namedtuple("BorrowRow", (*BORROW_COLUMNS, "instruction__id"))
 RepayRow = namedtuple("RepayRow", (*REPAY_COLUMNS, "instruction__id"))
-# What a page shows: an instant, a number for `id`, texts for all the rest.
+# What a page shows: a number for `id`, texts for all the rest.
 SHOWN_OF_BORROW = (*COMMON, "uuid", "principal", "daily_rate")
 ShownBorrow = namedtuple("ShownBorrow", (*SHOWN_OF_BORROW, "instruction__id"))
 ShownRepay = namedtuple("ShownRepay", (*REPAY_COLUMNS, "instruction__id"))
@@ -73,7 +73,9 @@ def fetch(
 def fetch_shown(
     kind: str, chosen: HistoryFilter, order: Order, limit: int, cursor: Cursor | None
 ) -> list[Any]:
-    """As `fetch`, but figures are digits, empty if they are not known, and ids are texts."""
+    """As `fetch`, but figures are digits, empty if they are not known; instants are texts in UTC,
+    and ids are texts.
+    """
     row = ShownBorrow if kind == Kind.BORROW else ShownRepay
     select = [held.as_text(name) for name in row._fields[:-1]]
     found = fetch_raw(kind, chosen, order, limit, cursor, select=select)
@@ -87,7 +89,6 @@ def _texts(names: tuple[str, ...], vendor: str) -> list[tuple[int, Converter]]:
     readers: dict[str, Converter] = {
         "account_id": lru_cache(1024)(held.id_text),
         "uuid": held.id_text,
-        "at": held.instant,
         "amount": amount,
         "principal": amount,
         "interest": amount,

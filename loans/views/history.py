@@ -8,6 +8,7 @@ from functools import cache
 
 from django.http import HttpResponse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
 from loans.htmx import HtmxHttpRequest, asked_fragment, render_page
@@ -79,16 +80,18 @@ def _form(chosen: HistoryFilter, *, is_fragment: bool) -> dict[str, object]:
     """What the filter row needs: its lists, with the present choice always among them, and fields
     that can hold what was typed. The lists are made if they are shown, which a fragment does not.
     """
+    fields = {
+        name: history_rows.error_field(name, chosen.errors.get(name, ""), oob=is_fragment)
+        for name in FIELDS
+    }
     symbols = cache(lambda: certificates.symbols_with_rows(chosen.accounts))
     return {
         "symbols": lambda: _options(symbols(), chosen.symbol),
         "currencies": lambda: _options(_currencies(symbols()), chosen.currency),
         "from_type": _date_type(chosen, "from"),
         "to_type": _date_type(chosen, "to"),
-        "error_fields": {
-            name: history_rows.error_field(name, chosen.errors.get(name, ""), oob=is_fragment)
-            for name in FIELDS
-        },
+        "error_fields": fields,
+        "errors_beside": SafeString("".join(fields.values())),
     }
 
 
