@@ -77,14 +77,16 @@ def fetch_shown(
     and ids are texts.
     """
     row = ShownBorrow if kind == Kind.BORROW else ShownRepay
-    select = [held.as_text(name) for name in row._fields[:-1]]
+    select, steps = _texts(row._fields, connection.vendor)
     found = fetch_raw(kind, chosen, order, limit, cursor, select=select)
-    return list(map(row._make, from_database(found, _texts(row._fields, connection.vendor))))
+    return list(map(row._make, from_database(found, steps)))
 
 
 @cache
-def _texts(names: tuple[str, ...], vendor: str) -> list[tuple[int, Converter]]:
-    """What makes texts of what this engine holds, by their place in a row."""
+def _texts(names: tuple[str, ...], vendor: str) -> tuple[list[str], list[tuple[int, Converter]]]:
+    """The expressions of a row's columns but the last, and what makes texts of what this engine
+    holds, by their place in the row.
+    """
     amount = held.figure_text(held.AMOUNT_PLACES)
     readers: dict[str, Converter] = {
         "account_id": lru_cache(1024)(held.id_text),
@@ -95,7 +97,8 @@ def _texts(names: tuple[str, ...], vendor: str) -> list[tuple[int, Converter]]:
         "daily_rate": lru_cache(1024)(held.figure_text(held.RATE_PLACES)),
         "instruction__id": held.id_text,
     }
-    return [(place, readers[name]) for place, name in enumerate(names) if name in readers]
+    steps = [(place, readers[name]) for place, name in enumerate(names) if name in readers]
+    return [held.as_text(name) for name in names[:-1]], steps
 
 
 def fetch_raw(
