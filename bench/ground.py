@@ -135,10 +135,13 @@ class Visitor:
     def __init__(self, person: Any) -> None:
         from django.core.handlers.wsgi import WSGIHandler
         from django.test import Client
+        from django.utils.crypto import get_random_string
 
         client = Client(headers={"host": "localhost"})
         client.force_login(person)
-        self._cookie = f"sessionid={client.cookies['sessionid'].value}"
+        # As a browser does after its first page; without the second each page would draw a new one.
+        told = {"sessionid": client.cookies["sessionid"].value, "csrftoken": get_random_string(32)}
+        self._cookie = "; ".join(f"{name}={value}" for name, value in told.items())
         self._application = WSGIHandler()
 
     def ask(

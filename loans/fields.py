@@ -26,17 +26,19 @@ def encode(value: Decimal, *, digits: int, places: int) -> str:
     whole = int(units)
     if units != whole or abs(whole) >= 10**digits:
         raise ValueError(f"{value} does not fit {digits - places} digits and {places} places")
-    if whole >= 0:
-        return f"1{whole:0{digits}d}"
-    return f"0{10**digits + whole:0{digits}d}"
+    return _encode_units(whole, digits)
+
+
+def _encode_units(units: int, digits: int) -> str:
+    return f"1{units:0{digits}d}" if units >= 0 else f"0{10**digits + units:0{digits}d}"
 
 
 def decode(text: str, *, places: int) -> Decimal:
     """Read back what `encode` wrote."""
-    units = int(text[1:])
-    if text[0] == "0":
-        units -= 10 ** (len(text) - 1)
-    return Decimal(units).scaleb(-places)
+    if text[0] == "1":
+        whole = len(text) - places
+        return Decimal(f"{text[1:whole]}.{text[whole:]}")
+    return Decimal(int(text[1:]) - 10 ** (len(text) - 1)).scaleb(-places)
 
 
 class ExactDecimalField(models.Field):
@@ -163,6 +165,7 @@ class RateField(ExactDecimalField):
 
 # Ten digits a part: SQLite's integers hold the sum of 900 million of them.
 PART = 10
+PART_BASE = 10**PART
 
 
 class ExactSum(Aggregate):
@@ -225,8 +228,10 @@ def _join_sums(digits: int, negative: int | None, *parts: int) -> str | None:
         return None
     units = 0
     for part in parts:
-        units = units * 10**PART + part
-    return encode(Decimal(units - negative * 10**digits), digits=digits + 10, places=0)
+        units = units * PART_BASE + part
+    if negative:
+        units -= negative * 10**digits
+    return _encode_units(units, digits + 10)
 
 
 def _plus(one: str, other: str) -> str:

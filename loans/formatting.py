@@ -17,16 +17,13 @@ from django.utils.safestring import SafeString
 
 AMOUNT_PLACES = 8
 PERCENT_PLACES = 6
-NOTHING = SafeString("")
 UNKNOWN = SafeString('<span class="unknown" title="not known">–</span>')
 EXACT = Context(prec=120, rounding=ROUND_HALF_EVEN)
 
 
 def digits(value: Decimal, *, places: int = AMOUNT_PLACES, grouped: bool = True) -> str:
     """The number in full with a fixed count of places; more only where the value has more."""
-    whole, _, behind = format(value, ",f" if grouped else "f").partition(".")
-    behind = behind.rstrip("0").ljust(places, "0")
-    return f"{whole}.{behind}" if behind else whole
+    return "".join(_split_zeros(format(value, "f"), places, grouped=grouped))
 
 
 def plain(value: Decimal) -> str:
@@ -41,44 +38,64 @@ def grouped(value: Decimal) -> str:
     return f"{Decimal(whole):,f}{point}{places}"
 
 
-def _split_zeros(text: str) -> tuple[str, str]:
-    """Text before the trailing zeros, and the zeros (with the point if nothing is left of it)."""
-    if "." not in text:
-        return text, ""
-    head = text.rstrip("0").removesuffix(".")
-    return head, text[len(head) :]
+def _split_zeros(text: str, places: int, *, grouped: bool = True) -> tuple[str, str]:
+    """The plain digits of a number with its thousands apart, before the trailing zeros; and those
+    zeros up to so many places, with the point if nothing else is behind it.
+    """
+    whole, _, behind = text.partition(".")
+    if grouped and len(whole) > 3:
+        whole = f"{int(whole):,}"
+    kept = behind.rstrip("0")
+    zeros = "0" * (places - len(kept))
+    if kept:
+        return f"{whole}.{kept}", zeros
+    return whole, f".{zeros}" if zeros else ""
 
 
-def _number(text: str, after: SafeString = NOTHING) -> SafeString:
+def _number(text: str, places: int, after: str) -> str:
     """`text` is digits of ours, so there is nothing in it to escape."""
-    head, zeros = _split_zeros(text)
+    head, zeros = _split_zeros(text, places)
+    if head[0] == "-":
+        head = f"−{head[1:]}"
     dimmed = f'<span class="z">{zeros}</span>' if zeros else ""
-    return SafeString(f'<span class="num">{head.replace("-", "−")}{dimmed}{after}</span>')
+    return f'<span class="num">{head}{dimmed}{after}</span>'
 
 
 def amount(value: Decimal | None, currency: str = "", *, places: int = AMOUNT_PLACES) -> SafeString:
     """An amount in full digits, its trailing zeros dimmed, its currency smaller behind it."""
-    if value is None:
+    text = "" if value is None else format(value, "f")
+    return SafeString(amount_html(text, currency, places=places))
+
+
+def amount_html(text: str, currency: str = "", *, places: int = AMOUNT_PLACES) -> str:
+    """As `amount`, of the plain digits of a figure (empty if it is not known), for long tables that
+    join their cells: marking each of them as safe takes as long as writing it.
+    """
+    if not text:
         return UNKNOWN
-    return _number(digits(value, places=places), _unit(currency) if currency else NOTHING)
+    return _number(text, places, _unit(currency) if currency else "")
 
 
 @lru_cache(maxsize=1024)
-def _unit(currency: str) -> SafeString:
-    return format_html('<span class="cur">{}</span>', currency)
+def _unit(currency: str) -> str:
+    return f'<span class="cur">{escape(currency)}</span>'
 
 
 def percent_text(fraction: Decimal, *, places: int = PERCENT_PLACES) -> str:
     """A fraction as percent without HTML: 0.00055 gives `0.055000 %`. Rounds half to even."""
-    return f"{format(EXACT.multiply(fraction, Decimal(100)), f',.{places}f')} %"
+    return f"{''.join(_split_zeros(_in_hundredths(fraction, places), places))} %"
+
+
+def _in_hundredths(fraction: Decimal, places: int) -> str:
+    return format(EXACT.multiply(fraction, Decimal(100)), f".{places}f")
 
 
 def percent(fraction: Decimal | None, *, places: int = PERCENT_PLACES) -> SafeString:
     """A fraction as percent, trailing zeros dimmed."""
     if fraction is None:
         return UNKNOWN
-    text = percent_text(fraction, places=places).removesuffix(" %")
-    return _number(text, SafeString('<span class="cur pct">%</span>'))
+    text = _in_hundredths(fraction, places)
+    return SafeString(_number(text, places, '<span class="cur pct">%</span>'))
 
 
 def change(fraction: Decimal | None, *, places: int = 1) -> SafeString:
@@ -141,11 +158,24 @@ def instant(
     """An instant in the person's zone; hovering shows it in UTC."""
     if at is None:
         return UNKNOWN
-    utc = at.astimezone(UTC).isoformat(" ", "milliseconds")
-    local = local_text(at, zone, milliseconds=milliseconds)
-    return SafeString(
-        f'<time class="num" datetime="{utc[:10]}T{utc[11:]}" title="{utc[:19]} UTC">'
-        f"{escape(local)}</time>"
+    utc = at.astimezone(UTC).isoformat(" ")[:-6]
+    zone = zone or timezone.get_current_timezone()
+    return SafeString(instant_html(utc, zone, milliseconds=milliseconds))
+
+
+def instant_html(utc: str, zone: tzinfo, *, milliseconds: bool = False) -> str:
+    """As `instant`, of its text in UTC (`2026-11-20 12:00:00[.25]`), for long tables that join
+    their cells.
+    """
+    thousandths = f"{utc[20:23]:0<3}"
+    if str(zone) == "UTC":  # most people's, and a fraction of the work
+        local = f"{utc[:19]}.{thousandths} UTC" if milliseconds else f"{utc[:19]} UTC"
+    else:
+        at = datetime.fromisoformat(f"{utc}+00:00")
+        local = escape(local_text(at, zone, milliseconds=milliseconds))
+    return (
+        f'<time class="num" datetime="{utc[:10]}T{utc[11:19]}.{thousandths}+00:00"'
+        f' title="{utc[:19]} UTC">{local}</time>'
     )
 
 

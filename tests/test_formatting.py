@@ -1,5 +1,6 @@
 """How figures, instants and ages read."""
 
+import random
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -106,3 +107,19 @@ def test_a_sparkline_steps_and_speaks() -> None:
 
 def test_a_flat_sparkline_does_not_divide_by_zero() -> None:
     assert "V10" in formatting.sparkline([Decimal(1), Decimal(1)], label="flat")
+
+
+def test_every_amount_is_written_as_python_writes_it_with_its_zeros_dimmed() -> None:
+    rng = random.Random(8)
+    values = [
+        Decimal(rng.randint(-(10**n), 10**n)).scaleb(-8) for n in range(31) for _ in range(40)
+    ]
+    values += [value.quantize(Decimal(1)) for value in values] + [Decimal("-0.00000001")]
+
+    for value in values:
+        text = f"{value:,.8f}".replace("-", "−")
+        kept = text.rstrip("0").removesuffix(".")
+        zeros = f'<span class="z">{text[len(kept) :]}</span>' if kept != text else ""
+        assert formatting.amount(value) == f'<span class="num">{kept}{zeros}</span>'
+        assert formatting.amount_html(f"{value:.8f}") == formatting.amount(value)
+        assert formatting.digits(value).replace("-", "−") == text

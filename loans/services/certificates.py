@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Field, QuerySet
 
 from loans.models import Account, Coverage, Kind
 from loans.services.sql import ALWAYS, both, converters, from_database, one_of, to_database
@@ -58,16 +58,12 @@ class Certificate:
 
 _INSTANT = Coverage._meta.get_field("complete_to")
 # What is told of the streams, and the field that reads it; none for a number.
-_FIGURES = {
+_FIGURES: dict[str, tuple[str, Field | None]] = {
     "streams": ("COUNT(*)", None),
     "busy": ("COUNT(CASE WHEN has_rows THEN 1 END)", None),
     "unproven": ("COUNT(CASE WHEN complete_to IS NULL THEN 1 END)", None),
     "untrusted": ("COUNT(CASE WHEN NOT trusted THEN 1 END)", None),
     "late": ("COUNT(CASE WHEN late_records > 0 THEN 1 END)", None),
-    "gaps": (
-        "COALESCE(SUM((SELECT COUNT(*) FROM loans_coveragegap WHERE coverage_id = stream.id)), 0)",
-        None,
-    ),
     "complete_from": ("MAX(complete_from)", _INSTANT),
     "complete_to": ("CASE WHEN COUNT(complete_to) = COUNT(*) THEN MIN(complete_to) END", _INSTANT),
     "busy_to": ("MIN(CASE WHEN has_rows THEN complete_to END)", _INSTANT),
@@ -90,19 +86,21 @@ def certify(
     symbols: Sequence[str] | None = None,
 ) -> Certificate:
     """The certificate over the streams of these accounts. One query, or none."""
-    accounts_key = to_database(Coverage, "account")
+    key = to_database(Coverage, "account")
     where, params = both(
-        one_of("account_id", [accounts_key(account.pk) for account in accounts]),
-        one_of("kind", [str(kind) for kind in kinds]),
-        ALWAYS if symbols is None else one_of("symbol", symbols),
+        one_of("stream.account_id", [key(account.pk) for account in accounts]),
+        one_of("stream.kind", [str(kind) for kind in kinds]),
+        ALWAYS if symbols is None else one_of("stream.symbol", symbols),
     )
     figures = ", ".join(sql for sql, _ in _FIGURES.values())
-    steps = converters(tuple(field for _, field in _FIGURES.values()), connection.vendor)
-    sql = f"SELECT {figures} FROM loans_coverage AS stream WHERE {where}"  # noqa: S608 - our own names
+    steps = converters((None, *(field for _, field in _FIGURES.values())), connection.vendor)
+    owned = "loans_coveragegap AS gap JOIN loans_coverage AS stream ON stream.id = gap.coverage_id"
+    gaps = f"SELECT COUNT(*) FROM {owned} WHERE {where}"  # noqa: S608 - our own names
+    sql = f"SELECT ({gaps}), {figures} FROM loans_coverage AS stream WHERE {where}"  # noqa: S608 - as above
     with connection.cursor() as cursor:
-        cursor.execute(sql, params)
+        cursor.execute(sql, [*params, *params])
         [row] = from_database(cursor.fetchall(), steps)
-    return Certificate(**dict(zip(_FIGURES, row, strict=True)))
+    return Certificate(**dict(zip(("gaps", *_FIGURES), row, strict=True)))
 
 
 def streams_of(accounts: Sequence[Account]) -> QuerySet[Coverage]:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import cached_property
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -71,7 +72,7 @@ class HistoryFilter:
             self.q or self.account or self.symbol or self.currency or self.since or self.until
         )
 
-    @property
+    @cached_property
     def query(self) -> str:
         """The readable part as a query again, so that a link shows exactly the same rows."""
         kept = {

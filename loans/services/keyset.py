@@ -15,11 +15,14 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from loans.services.held import instant
 from loans.services.sql import ALWAYS, Condition, both
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 # An amount fits its column, or no row could ever stand there.
+# PostgreSQL would rather read through the table than look up more rows than this by their ids.
+MOST_BY_ID = 200
 _TOKEN = re.compile(r"(~?)(none|-?\d{1,22}(?:\.\d{1,8})?)_(\d{1,18})", re.ASCII)
 
 Key = datetime | Decimal | None
@@ -130,7 +133,8 @@ def statement(
     its parameters.
 
     Each member is a condition under which an index is in this order. Rows are called `run` in what
-    is wanted, in the members and in the join, which must neither add nor drop any.
+    is wanted, in the members and in the join, which must neither add nor drop any. Of a few rows,
+    the members give only the places, which their index holds; the rows are then read by their ids.
     """
     spans, params = [], []
     for member in members:
@@ -141,13 +145,20 @@ def statement(
     if len(spans) == 1:
         return f"SELECT {wanted} FROM {spans[0].format(join)}", tuple(params)  # noqa: S608 - our own names
     # SQLite allows no LIMIT inside a compound, but does so one level below.
-    names = ", ".join(f"run.{column}" for column in columns)
+    few = limit <= MOST_BY_ID
+    names = ", ".join(f"run.{column}" for column in (("id", order.column) if few else columns))
     runs = " UNION ALL ".join(
         f"SELECT * FROM (SELECT {names} FROM {span.format('')}) AS run"  # noqa: S608 - our own names
         for span in spans
     )
-    ordered = f"ORDER BY {order.all_terms} LIMIT {limit}"
-    return f"SELECT {wanted} FROM ({runs}) AS run{join} {ordered}", tuple(params)  # noqa: S608
+    ordered = f"ORDER BY {order.all_terms}"
+    if few:
+        runs = (
+            f"SELECT run.id FROM ({runs}) AS run {ordered} LIMIT {limit}"  # noqa: S608 - as above
+            f") AS place JOIN {table} AS run ON (run.id = place.id"
+        )
+        return f"SELECT {wanted} FROM ({runs}){join} {ordered}", tuple(params)  # noqa: S608
+    return f"SELECT {wanted} FROM ({runs}) AS run{join} {ordered} LIMIT {limit}", tuple(params)  # noqa: S608
 
 
 def newest_of_each(members: Sequence[QuerySet], order: Order, *, limit: int) -> QuerySet:
@@ -184,8 +195,13 @@ def page(
 
 
 def cursor_of(row: Any, order: Order, *, backwards: bool = False) -> Cursor:
-    """Where a named row stands."""
-    return Cursor(getattr(row, order.column), row.id, backwards)
+    """Where a named row stands. Its key may be a text: an instant as it is held, or the digits of a
+    figure, none if it is not known.
+    """
+    key = getattr(row, order.column)
+    if isinstance(key, str):
+        key = instant(key) if order.is_instant else Decimal(key) if key else None
+    return Cursor(key, row.id, backwards)
 
 
 def _precedes(cursor: Cursor | None, has_more: bool) -> bool:

@@ -78,8 +78,11 @@ def by_currency(wanted: Wanted) -> dict[str, Figures]:
     ):
         counts, figures = map(int, told[: len(COUNTS)]), told[len(COUNTS) :]
         these = Figures(*counts, *(figure or exact.ZERO for figure in figures))
-        before = found.get(currency, Figures())
-        found[currency] = before.plus(these) if sign > 0 else before.minus(these)
+        before = found.get(currency)
+        if sign < 0:
+            found[currency] = (before or Figures()).minus(these)
+        else:
+            found[currency] = before.plus(these) if before else these
     return {currency: found[currency] for currency in sorted(found) if found[currency].records}
 
 

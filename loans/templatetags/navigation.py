@@ -4,14 +4,15 @@ A page that this installation does not have is left out, never linked to nowhere
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from django import template
 from django.conf import settings
 from django.template import Context
 from django.template.loader import render_to_string
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, get_script_prefix, reverse
 from django.utils.safestring import SafeString
 
 register = template.Library()
@@ -49,14 +50,31 @@ PLACES = (
 )
 
 
-def _resolve(place: Place, path: str) -> Place | None:
-    try:
-        href = reverse(place.name)
-    except NoReverseMatch:
-        return None
-    current = path == href if place.name == "loans:overview" else path.startswith(href)
-    fields = {**vars(place), "href": href, "current": current}
-    return Place(**fields)
+def path_to(name: str, *args: object) -> str:
+    """The path of a named page. Raises: NoReverseMatch."""
+    return _path_to(get_script_prefix(), name, *args)
+
+
+@lru_cache(maxsize=256)
+def _path_to(prefix: str, name: str, *args: object) -> str:
+    """Found once below a prefix: every page is full of links, and looking one up is slow."""
+    return reverse(name, args=args)
+
+
+@lru_cache(maxsize=8)
+def _known_places(prefix: str) -> tuple[Place, ...]:
+    """The places that this installation has."""
+    found = []
+    for place in PLACES:
+        with suppress(NoReverseMatch):
+            found.append(replace(place, href=_path_to(prefix, place.name)))
+    return tuple(found)
+
+
+def _marked(place: Place, path: str) -> Place:
+    exact = place.name == "loans:overview"
+    is_current = path == place.href if exact else path.startswith(place.href)
+    return replace(place, current=True) if is_current else place
 
 
 @register.simple_tag(takes_context=True)
@@ -64,8 +82,8 @@ def places(context: Context) -> list[Place]:
     """The pages this person can go to, the present one marked."""
     request = context["request"]
     staff = request.user.is_authenticated and request.user.is_staff
-    found = (_resolve(place, request.path) for place in PLACES if staff or place.section != "staff")
-    return [place for place in found if place is not None]
+    known = _known_places(get_script_prefix())
+    return [_marked(place, request.path) for place in known if staff or place.section != "staff"]
 
 
 @register.simple_tag
@@ -77,7 +95,14 @@ def draw_places(name: str, pages: Sequence[Place], needs_count: int = 0) -> Safe
     return draw(name, tuple(pages), needs_count)
 
 
-def _draw(name: str, pages: tuple[Place, ...], needs_count: int) -> SafeString:
+@register.simple_tag
+def draw_once(name: str) -> SafeString:
+    """A part of the frame that is the same on every page for everybody."""
+    draw = _draw if settings.DEBUG else _drawn
+    return draw(name)
+
+
+def _draw(name: str, pages: tuple[Place, ...] = (), needs_count: int = 0) -> SafeString:
     return render_to_string(name, {"pages": pages, "shell": {"needs_count": needs_count}})
 
 

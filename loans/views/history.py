@@ -8,15 +8,17 @@ from functools import cache
 
 from django.http import HttpResponse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
-from loans.htmx import HtmxHttpRequest, render_page
+from loans.htmx import HtmxHttpRequest, asked_fragment, render_page
 from loans.models import Kind
 from loans.services import certificates, history, loading, twins
 from loans.services.filters import HistoryFilter
 from loans.views import history_rows
 from loans.views.who import accounts_of
 
+PARTS = ("history-table",)
 FIELDS = ("q", "account", "symbol", "currency", "from", "to")
 DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
@@ -47,6 +49,7 @@ def records(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
     now = timezone.now()
     chosen = _chosen(request)
     after = request.GET.get("after", "")
+    is_fragment = asked_fragment(request, PARTS) is not None
     page = history.list_page(kind, chosen, after=after)
     totals = history.totals(kind, chosen)
     context = {
@@ -56,6 +59,7 @@ def records(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
         "sort": chosen.sort,
         "page": page,
         "marked": sum(name in chosen.errors for name in FIELDS),
+        "shown": str(len(page.rows)),
         "bad_place": bool(after) and history.order_of(kind, chosen.sort).read(after) is None,
         "lines": history_rows.lines(kind, page.rows, chosen),
         "totals": history_rows.total_lines(kind, totals),
@@ -64,9 +68,10 @@ def records(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
         "certificate": certificates.certify(
             chosen.chosen, kinds=[kind], symbols=chosen.symbols or None
         ),
-        **_form(chosen),
+        "is_fragment": is_fragment,
+        **_form(chosen, is_fragment=is_fragment),
     }
-    return render_page(request, "loans/history_list.html", context, partials=("history-table",))
+    return render_page(request, "loans/history_list.html", context, partials=PARTS)
 
 
 def _chosen(request: HtmxHttpRequest) -> HistoryFilter:
@@ -75,19 +80,22 @@ def _chosen(request: HtmxHttpRequest) -> HistoryFilter:
     )
 
 
-def _form(chosen: HistoryFilter) -> dict[str, object]:
+def _form(chosen: HistoryFilter, *, is_fragment: bool) -> dict[str, object]:
     """What the filter row needs: its lists, with the present choice always among them, and fields
     that can hold what was typed. The lists are made if they are shown, which a fragment does not.
     """
+    fields = {
+        name: history_rows.error_field(name, chosen.errors.get(name, ""), oob=is_fragment)
+        for name in FIELDS
+    }
     symbols = cache(lambda: certificates.symbols_with_rows(chosen.accounts))
     return {
         "symbols": lambda: _options(symbols(), chosen.symbol),
         "currencies": lambda: _options(_currencies(symbols()), chosen.currency),
         "from_type": _date_type(chosen, "from"),
         "to_type": _date_type(chosen, "to"),
-        "error_fields": history_rows.error_fields(
-            tuple((name, chosen.errors.get(name, "")) for name in FIELDS)
-        ),
+        "error_fields": fields,
+        "errors_beside": SafeString("".join(fields.values())),
     }
 
 

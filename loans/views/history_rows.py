@@ -10,22 +10,23 @@ from decimal import Decimal
 from functools import lru_cache
 from html import escape
 from typing import Any
-from uuid import UUID
 
 from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from loans import formatting
+from loans.formatting import amount_html, instant_html
 from loans.models import Account, Coverage, CoverageGap, Kind
+from loans.services import record_runs
 from loans.services.filters import HistoryFilter
 from loans.services.history import Total
 from loans.services.loading import Progress
 from loans.templatetags.loans import icon, venue_chip
 from loans.views.links import link_to
 
-Cells = Mapping[UUID, SafeString]
-Links = Mapping[str, Callable[[UUID], str]]
+Cells = Mapping[str, str]  # by the account's id
+Line = Callable[[Any], str]
 CHANGED = SafeString(
     '<span class="chip chip-warn" title="The exchange later said something else of this record">'
     "changed</span>"
@@ -42,51 +43,68 @@ def lines(kind: str, rows: Sequence[Any], chosen: HistoryFilter) -> SafeString:
     """
     accounts = {}
     if len(chosen.accounts) > 1:
-        accounts = {account.pk: _account_cell(account) for account in chosen.accounts}
-    links = {name: link_to(name) for name in ("loan", "instruction")}
-    line = _borrow if kind == Kind.BORROW else _repay
-    return SafeString("".join(line(row, accounts, links, chosen.zone) for row in rows))
+        accounts = {str(account.pk): _account_cell(account) for account in chosen.accounts}
+    line = _borrow_line if kind == Kind.BORROW else _repay_line
+    return SafeString("".join(map(line(accounts, chosen.zone), rows)))
 
 
-def _borrow(row: Any, accounts: Cells, links: Links, zone: tzinfo) -> str:
-    href = links["loan"](row.uuid)
-    at = formatting.instant(row.at, zone=zone)
+def _borrow_line(accounts: Cells, zone: tzinfo) -> Line:
+    """What writes a borrow as a row."""
+    amount, instant, last, loan = amount_html, instant_html, _last_cells(), link_to("loan")
+
+    def line(row: record_runs.ShownBorrow) -> str:
+        href, currency = loan(row.uuid), row.currency
+        return (
+            f'<tr data-href="{href}"><th scope="row" class="l2"><a href="{href}">'
+            f"{instant(row.at, zone)}</a></th>"
+            f'<td class="l1 grow">{_escaped(row.symbol)}</td>{accounts.get(row.account_id, "")}'
+            f'<td class="n l1">{amount(row.principal, currency)}</td>'
+            f'<td class="n l2 end" data-label="Interest">{amount(row.interest, currency)}</td>'
+            f'<td class="n">{_percent(row.daily_rate)}</td>{last(row)}</tr>'
+        )
+
+    return line
+
+
+def _repay_line(accounts: Cells, zone: tzinfo) -> Line:
+    """What writes a repayment as a row."""
+    amount, instant, last = amount_html, instant_html, _last_cells()
+
+    def line(row: record_runs.ShownRepay) -> str:
+        currency = row.currency
+        return (
+            f'<tr><th scope="row" class="l2">{instant(row.at, zone)}</th>'
+            f'<td class="l1 grow">{_escaped(row.symbol)}</td>{accounts.get(row.account_id, "")}'
+            f'<td class="n l1">{amount(row.amount, currency)}</td>'
+            f'<td class="n">{amount(row.principal, currency)}</td>'
+            f'<td class="n l2 end" data-label="Interest">{amount(row.interest, currency)}</td>'
+            f"{last(row)}</tr>"
+        )
+
+    return line
+
+
+def _last_cells() -> Line:
+    """What writes the cells at the end of a row of either kind."""
+    instruction = link_to("instruction")
+
+    def cells(row: record_runs.ShownBorrow | record_runs.ShownRepay) -> str:
+        record_id, caused = escape(row.record_id), row.instruction__id
+        changed = CHANGED if row.story_changed else ""
+        cause = f'<a href="{instruction(caused)}"{CAUSE}</a>' if caused else ""
+        return (
+            f'<td><code class="record-id" title="{record_id}">{record_id}</code></td>'
+            f'<td class="fit">{changed}{cause}</td>'
+        )
+
+    return cells
+
+
+def _account_cell(account: Account) -> str:
+    label = escape(account.label)
     return (
-        f'<tr data-href="{href}"><th scope="row" class="l2"><a href="{href}">{at}</a></th>'
-        f'<td class="l1 grow">{_escaped(row.symbol)}</td>{accounts.get(row.account_id, "")}'
-        f'<td class="n l1">{formatting.amount(row.principal, row.currency)}</td>'
-        f'<td class="n l2 end" data-label="Interest">'
-        f"{formatting.amount(row.interest, row.currency)}</td>"
-        f'<td class="n">{_percent(row.daily_rate)}</td>{_last_cells(row, links)}</tr>'
-    )
-
-
-def _repay(row: Any, accounts: Cells, links: Links, zone: tzinfo) -> str:
-    return (
-        f'<tr><th scope="row" class="l2">{formatting.instant(row.at, zone=zone)}</th>'
-        f'<td class="l1 grow">{_escaped(row.symbol)}</td>{accounts.get(row.account_id, "")}'
-        f'<td class="n l1">{formatting.amount(row.amount, row.currency)}</td>'
-        f'<td class="n">{formatting.amount(row.principal, row.currency)}</td>'
-        f'<td class="n l2 end" data-label="Interest">'
-        f"{formatting.amount(row.interest, row.currency)}</td>{_last_cells(row, links)}</tr>"
-    )
-
-
-def _last_cells(row: Any, links: Links) -> str:
-    record_id, caused = escape(row.record_id), row.instruction__id
-    changed = CHANGED if row.story_changed else ""
-    cause = f'<a href="{links["instruction"](caused)}"{CAUSE}</a>' if caused else ""
-    return (
-        f'<td><code class="record-id" title="{record_id}">{record_id}</code></td>'
-        f'<td class="fit">{changed}{cause}</td>'
-    )
-
-
-def _account_cell(account: Account) -> SafeString:
-    return format_html(
-        '<td><span class="account-name" title="{0}">{0}</span> {1}</td>',
-        account.label,
-        venue_chip(account.venue),
+        f'<td><span class="account-name" title="{label}">{label}</span> '
+        f"{venue_chip(account.venue)}</td>"
     )
 
 
@@ -96,29 +114,25 @@ def _escaped(text: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _percent(fraction: Decimal) -> SafeString:
-    return formatting.percent(fraction)
+def _percent(fraction: str) -> str:
+    return f"{formatting.percent(Decimal(fraction) if fraction else None)}"
 
 
 def options(names: Iterable[str], chosen: str) -> SafeString:
     """The choices of a list that may be long."""
     return SafeString(
         "".join(
-            f"<option{' selected' if name == chosen else ''}>{escape(name)}</option>"
+            f"<option{' selected' if name == chosen else ''}>{_escaped(name)}</option>"
             for name in names
         )
     )
 
 
 @lru_cache(maxsize=256)
-def error_fields(errors: tuple[tuple[str, str], ...]) -> SafeString:
-    """What is wrong beside each field, empty where nothing is, as a fragment carries it along."""
-    name = "loans/partials/_filter_error.html"
-    return SafeString(
-        "".join(
-            render_to_string(name, {"name": one, "text": text, "oob": True}) for one, text in errors
-        )
-    )
+def error_field(name: str, text: str, *, oob: bool) -> SafeString:
+    """What is wrong beside a field, empty if nothing is; `oob` as a fragment carries it along."""
+    context = {"name": name, "text": text, "oob": oob}
+    return render_to_string("loans/partials/_filter_error.html", context)
 
 
 def total_lines(kind: str, totals: Iterable[Total]) -> SafeString:

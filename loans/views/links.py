@@ -5,6 +5,8 @@ from uuid import UUID
 
 from django.urls import NoReverseMatch, reverse
 
+from loans.templatetags.navigation import path_to
+
 _ANY = UUID(int=0)
 
 
@@ -16,7 +18,11 @@ def href(name: str, *args: object) -> str:
         return ""
 
 
-def link_to(name: str) -> Callable[[UUID], str]:
+def link_to(name: str) -> Callable[[UUID | str], str]:
     """As `href` for the pages of many rows, resolved once."""
-    before, found, after = href(name, _ANY).partition(str(_ANY))
+    try:
+        path = path_to(f"loans:{name}", _ANY)
+    except NoReverseMatch:
+        path = ""
+    before, found, after = path.partition(str(_ANY))
     return lambda pk: f"{before}{pk}{after}" if found else ""

@@ -3,6 +3,7 @@ accounts they see.
 """
 
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from urllib.parse import urlencode
@@ -17,6 +18,7 @@ from django.urls import reverse
 
 from loans.models import Account
 from loans.services.audit import By
+from loans.services.sql import converters, from_database
 
 KEPT = "kept_while_proving"
 _ANYONE = -1  # no person's key
@@ -34,11 +36,19 @@ def accounts_of(request: HttpRequest) -> list[Account]:
     if not hasattr(request, "accounts_seen"):
         sql, params = _sql_of_visible(connection.vendor)
         person = request.user.pk
-        asked = Account.objects.raw(
-            sql, [person if value == _ANYONE else value for value in params]
-        )
-        request.accounts_seen = list(asked)
+        values = [person if value == _ANYONE else value for value in params]
+        request.accounts_seen = _read_accounts(sql, values)
     return request.accounts_seen
+
+
+def _read_accounts(sql: str, values: Sequence[object]) -> list[Account]:
+    """As `Account.objects.raw`, which works out anew each time what each column is."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        names = [column[0] for column in cursor.description]
+        fields = tuple(map(Account._meta.get_field, names))
+        rows = from_database(cursor.fetchall(), converters(fields, connection.vendor))
+        return [Account.from_db(connection.alias, names, row) for row in rows]
 
 
 @cache

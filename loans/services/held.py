@@ -1,0 +1,70 @@
+"""What the engines hold of records as texts that people can be shown: figures with all their
+digits, instants, ids. For long lists, where making a value of each text and a text of it again
+would take longer than everything else.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import connection
+
+from loans.fields import decode
+from loans.services.cells import number_cell
+
+AMOUNT_PLACES, RATE_PLACES = 8, 16
+
+
+def as_text(name: str) -> str:
+    """A column of a `run` as an expression that gives text, a number for `id` and
+    `story_changed`.
+    """
+    if connection.vendor == "sqlite":
+        # A bare column would be read by its declared type.
+        return {"at": "run.at || ''", "story_changed": "+run.story_changed"}.get(
+            name, f"run.{name}"
+        )
+    if name == "at":
+        return "(run.at AT TIME ZONE 'UTC')::text"
+    return f"run.{name}" if name in ("id", "story_changed") else f"run.{name}::text"
+
+
+def held_id(pk: UUID) -> str:
+    """An id as the text that is read."""
+    return pk.hex if connection.vendor == "sqlite" else str(pk)
+
+
+def id_text(held: UUID | str | None) -> str:
+    """An id as everybody writes it, empty for none."""
+    text = str(held or "")
+    if len(text) != 32:
+        return text
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def figure(text: str | None) -> Decimal | None:
+    """An amount as a value."""
+    if text is None:
+        return None
+    return decode(text, places=AMOUNT_PLACES) if connection.vendor == "sqlite" else Decimal(text)
+
+
+def figure_text(places: int) -> Callable[[str | None], str]:
+    """What writes a figure of so many places: all of them, no grouping; empty if not known."""
+    if connection.vendor != "sqlite":
+        return lambda text: text or ""
+
+    def write(text: str | None) -> str:
+        if text is None:
+            return ""
+        if text[0] == "0":
+            return number_cell(decode(text, places=places))
+        return f"{text[1:-places].lstrip('0') or '0'}.{text[-places:]}"
+
+    return write
+
+
+def instant(text: str) -> datetime:
+    """An instant, held as `2026-11-20 12:00:00[.25]` in UTC."""
+    return datetime.fromisoformat(f"{text}+00:00")
