@@ -189,8 +189,7 @@ def sort_heads(
         for field, words in ((upper, label), (lower, second))
     ]
     (first, direction), (other, other_direction) = links
-    both = format_html('<span class="heads">{}{}</span>', first, other)
-    return _head(both, direction or other_direction, "n")
+    return _head(f'<span class="heads">{first}{other}</span>', direction or other_direction, "n")
 
 
 def _head(inner: str, direction: str | None, css: str) -> SafeString:

@@ -339,7 +339,8 @@ MUTANTS = (
     ),
     service(
         "the watermark is now", "records",
-        "(self._exchange_now or self._now) - self.bound)", "(self._exchange_now or self._now))",
+        "        return whole_second(at - self.bound) - SECOND\n",
+        "        return whole_second(at) - SECOND\n",
         "What happened just now may not be listed yet.",
         "test_a_stream_without_records_is_proven_empty_by_one_call",
         "tests/services/test_records.py",
