@@ -37,9 +37,13 @@ Clock = Callable[[], datetime]
 Step = Callable[[str], None]
 
 
+# Where there is one that goes on while the machine sleeps, that.
+TICKING = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
 def monotonic() -> timedelta:
     """Time that only passes, whoever sets the clock."""
-    return timedelta(microseconds=time.monotonic_ns() // 1000)
+    return timedelta(microseconds=time.clock_gettime_ns(TICKING) // 1000)
 
 
 @dataclass(frozen=True)

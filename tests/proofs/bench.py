@@ -26,7 +26,7 @@ from loans.services.bounds import Bounds, span
 from loans.services.credentials import open_credentials
 from loans.services.journal import Journal
 from loans.services.looking import look
-from loans.services.sending import Line, send
+from loans.services.sending import Line, monotonic, send
 from loans.services.sightings import local_horizon
 from tests.paper_fixture import PaperKey
 from tests.proofs.exchange import ExchangeProcess
@@ -189,6 +189,7 @@ class Bench:
                 journal=case.journal,
                 bounds=case.bounds,
                 clock=self.now,
+                ticks=lambda: monotonic() + self.clock.ahead,
                 on_step=on_step,
             )
 
