@@ -1,5 +1,6 @@
 """The limiter: the same cases against every store, and real processes against a real server."""
 
+import contextlib
 import multiprocessing
 import secrets
 import time
@@ -236,7 +237,7 @@ def test_background_calls_give_up_while_sending_takes_too_long() -> None:
 
 
 def hammer(base_url: str, key: PaperKey, name: str, seconds: int) -> None:
-    """One process that asks for pairs as often as it gets leave."""
+    """One process that asks for pairs as often as it gets leave; on a busy machine not always."""
     connection.close()
     store = RedisStore(redis.Redis.from_url(redis_url()), venue=name)
     limiter = SharedLimiter(store, venue=name, key="k")
@@ -244,7 +245,8 @@ def hammer(base_url: str, key: PaperKey, name: str, seconds: int) -> None:
     until = time.monotonic() + seconds
     with Client(base_url, credentials, limiter=limiter, priority=limits.UNKNOWN_OUTCOME) as client:
         while time.monotonic() < until:
-            client.pairs(["BTC_USDT"])
+            with contextlib.suppress(RateLimited):
+                client.pairs(["BTC_USDT"])
 
 
 @pytest.mark.redis
