@@ -5,7 +5,6 @@ real limit of its file's size. What neither can be brought to do on demand is ra
 """
 
 import os
-import re
 import resource
 import signal
 import sqlite3
@@ -15,11 +14,12 @@ from typing import Any
 from django.db import OperationalError, connection
 
 STATEMENTS = {
-    "insert": 'INSERT INTO "loans_instruction"',
-    "claim": 'UPDATE "loans_instruction" SET',
-    "sending": 'UPDATE "loans_instruction" SET',
-    "outcome": 'UPDATE "loans_instruction" SET',
-    "record": 'INSERT INTO "loans_borrowrecord"',
+    "insert": ('INSERT INTO "loans_instruction"',),
+    "claim": ('UPDATE "loans_instruction" SET',),
+    "sending": ('UPDATE "loans_instruction" SET',),
+    "outcome": ('UPDATE "loans_instruction" SET',),
+    # PostgreSQL takes records by COPY, which no wrapper sees: their totals, in the same transaction.
+    "record": ('INSERT INTO "loans_borrowrecord"', 'INSERT INTO "loans_recordtotal"'),
 }
 # The step after which the write to be hit is the next one of its kind.
 ARMED_AT = {"insert": "", "claim": "", "sending": "signed", "outcome": "answered", "record": ""}
@@ -66,7 +66,7 @@ class Saboteur:
     def _is_target(self, sql: str) -> bool:
         if self._fault == "locked" and connection.vendor == "sqlite":
             return sql.startswith("BEGIN")
-        return re.match(re.escape(STATEMENTS[self._write]), sql) is not None
+        return sql.startswith(STATEMENTS[self._write])
 
 
 def _lose_the_answer_of_commit() -> None:
