@@ -18,7 +18,7 @@ STATEMENTS = {
     "claim": ('UPDATE "loans_instruction" SET',),
     "sending": ('UPDATE "loans_instruction" SET',),
     "outcome": ('UPDATE "loans_instruction" SET',),
-    # PostgreSQL takes records by COPY, which no wrapper sees: their totals, in the same transaction.
+    # PostgreSQL takes records by COPY, unseen here: their totals, in the same transaction.
     "record": ('INSERT INTO "loans_borrowrecord"', 'INSERT INTO "loans_recordtotal"'),
 }
 # The step after which the write to be hit is the next one of its kind.
