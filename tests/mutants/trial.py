@@ -33,9 +33,14 @@ class Figures:
 
 
 def try_all(mutants: Iterable[Mutant] = MUTANTS) -> Figures:
-    """Try each. Raises: ValueError if one does not fit the code any more."""
-    names, survived = [], []
+    """Try each. Raises: ValueError if one does not fit the code any more, or if the tests that are
+    to catch them fail without any mistake.
+    """
+    mutants, names, survived = tuple(mutants), [], []
     with copy_of_the_tree() as tree:
+        sound = run_tests(dict.fromkeys(test for one in mutants for test in one.tests), tree)
+        if sound.returncode:
+            raise ValueError(f"the tests fail without a mistake\n{sound.stdout[-2000:]}")
         for mutant in mutants:
             names.append(mutant.name)
             if not is_caught(mutant, tree):
@@ -87,7 +92,7 @@ def run_tests(tests: Iterable[str], tree: Path) -> subprocess.CompletedProcess[s
     """Run these, and stop at the first that fails."""
     command = (sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider")
     command += ("--no-migrations", *tests)  # the tables as they are, which is quicker
-    away = ("DJANGO_SETTINGS_MODULE", "MARGINSITE_DATA_DIR", "PYTEST_XDIST_WORKER")
+    away = ("DATABASE_URL", "DJANGO_SETTINGS_MODULE", "MARGINSITE_DATA_DIR", "PYTEST_XDIST_WORKER")
     environment = {name: value for name, value in os.environ.items() if name not in away}
     return subprocess.run(
         command,
