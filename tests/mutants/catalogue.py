@@ -220,7 +220,8 @@ MUTANTS = (
         "bound records are candidates again", "sightings",
         " | frozenset(taken)", "",
         "One record explains one instruction.",
-        "test_a_record_that_is_bound_to_another_is_not_taken_for_ours",
+        "test_what_did_not_happen_is_told_from_what_was_confirmed_at_the_same_time",
+        "tests/services/test_rivals.py",
     ),
     service(
         "the window starts at the signing itself", "matching",
