@@ -2,10 +2,12 @@
 times are shown.
 """
 
+import time
 from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.core.exceptions import SuspiciousOperation
@@ -13,8 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
 from django.utils import timezone
 
-from loans.models import Preference
-from loans.views.who import has_proved_lately, prove_again
+from loans.views.who import has_proved_lately, prove_again, zone_name
 
 POLICY = "; ".join(
     [
@@ -33,6 +34,8 @@ PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 MOST_FIELDS = 50
 PEOPLE = ("/admin/auth/", "/admin/mfa/")
+NOTED_EVERY = 60.0  # seconds
+MOST_NOTED = 1000
 TYPED_INTO = ("/add/", "/password/")  # asked before anything is typed, not after
 
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -113,6 +116,29 @@ def proof_for_people(get_response: Handler) -> Handler:
     return middleware
 
 
+def sessions_in_use(get_response: Handler) -> Handler:
+    """Note when and from where each session is used, for the list of a person's sessions: once a
+    minute, and at once when address or browser change. Noted with every page, as allauth's own
+    middleware does, every reader would take a turn at the write lock that the money path waits for.
+    """
+    noted: dict[str, tuple[str, str, float]] = {}  # what this process wrote last, by session
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        key = request.session.session_key
+        if key and request.user.is_authenticated:
+            seen = request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_USER_AGENT", "")
+            now = time.monotonic()
+            address, browser, at = noted.get(key, ("", "", -NOTED_EVERY))
+            if (address, browser) != seen or now - at >= NOTED_EVERY:
+                UserSession.objects.create_from_request(request)
+                if len(noted) >= MOST_NOTED:
+                    noted.clear()
+                noted[key] = (*seen, now)
+        return get_response(request)
+
+    return middleware
+
+
 def local_time(get_response: Handler) -> Handler:
     """Show times in the zone that the person has chosen, in UTC until then."""
 
@@ -124,12 +150,8 @@ def local_time(get_response: Handler) -> Handler:
 
 
 def _zone_of(request: HttpRequest) -> ZoneInfo:
-    name = "UTC"
-    if request.user.is_authenticated:
-        chosen = Preference.objects.filter(person_id=request.user.pk)
-        name = chosen.values_list("time_zone", flat=True).first() or name
     try:
-        return ZoneInfo(name)
+        return ZoneInfo(zone_name(request.user))
     except (ZoneInfoNotFoundError, ValueError):
         return ZoneInfo("UTC")
 

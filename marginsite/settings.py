@@ -101,7 +101,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "marginsite.middleware.sessions_in_use",
     "marginsite.middleware.LoginRequired",
     "marginsite.middleware.proof_for_people",
     "marginsite.middleware.local_time",

@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 from allauth.account.authentication import get_authentication_records
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.models import User
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser, User
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -60,6 +61,16 @@ def _sql_of_visible(vendor: str) -> tuple[str, tuple[object, ...]]:
         "venue", "label", "status", "exchange_account"
     )
     return seen.query.sql_with_params()
+
+
+def zone_name(person: AbstractBaseUser | AnonymousUser) -> str:
+    """The name of the zone in which this person sees times: UTC until another is chosen."""
+    if not person.is_authenticated:
+        return "UTC"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT time_zone FROM loans_preference WHERE person_id = %s", [person.pk])
+        row = cursor.fetchone()
+    return row[0] if row else "UTC"
 
 
 def has_proved_lately(request: HttpRequest) -> bool:
