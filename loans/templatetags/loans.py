@@ -203,7 +203,7 @@ def _sort_link(context: Context, field: str, label: str, fragment: str) -> tuple
     request = context["request"]
     current = context.get("sort", request.GET.get("sort", ""))
     order = f"-{field}" if current == field else field
-    href = escape(_query(request.GET, sort=order, after=None))
+    href = escape(with_changes(request.GET, sort=order, after=None))
     direction = {field: "ascending", f"-{field}": "descending"}.get(current)
     by = ' class="by"' if direction else ""
     swap = (
@@ -218,10 +218,11 @@ def _sort_link(context: Context, field: str, label: str, fragment: str) -> tuple
 @register.simple_tag(takes_context=True)
 def query(context: Context, **changes: object) -> str:
     """The page's query with some fields changed; None removes one: `{% query side="base" %}`."""
-    return _query(context["request"].GET, **changes)
+    return with_changes(context["request"].GET, **changes)
 
 
-def _query(current: QueryDict, **changes: object) -> str:
+def with_changes(current: QueryDict, **changes: object) -> str:
+    """A query with some fields changed; None removes one."""
     kept = [(name, texts) for name, texts in current.lists() if name not in changes]
     new = [(name, [str(value)]) for name, value in changes.items() if value not in (None, "")]
     return f"?{urlencode([*kept, *new], doseq=True)}"

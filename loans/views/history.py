@@ -3,24 +3,18 @@
 Thin: reads the query, asks the services, formats, renders. Never asks an exchange.
 """
 
-import re
-from functools import cache
-
 from django.http import HttpResponse
 from django.utils import timezone
-from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
 from loans.htmx import HtmxHttpRequest, asked_fragment, render_page
 from loans.models import Kind
 from loans.services import certificates, history, loading, twins
 from loans.services.filters import HistoryFilter
-from loans.views import history_rows
+from loans.views import history_filter, history_rows
 from loans.views.who import accounts_of
 
 PARTS = ("history-table",)
-FIELDS = ("q", "account", "symbol", "currency", "from", "to")
-DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 @require_safe
@@ -58,7 +52,7 @@ def records(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
         "chosen": chosen,
         "sort": chosen.sort,
         "page": page,
-        "marked": sum(name in chosen.errors for name in FIELDS),
+        "marked": sum(name in chosen.errors for name in history_filter.FIELDS),
         "shown": str(len(page.rows)),
         "bad_place": bool(after) and history.order_of(kind, chosen.sort).read(after) is None,
         "lines": history_rows.lines(kind, page.rows, chosen),
@@ -68,8 +62,9 @@ def records(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
         "certificate": certificates.certify(
             chosen.chosen, kinds=[kind], symbols=chosen.symbols or None
         ),
+        "filter_row": "" if is_fragment else history_filter.filter_row(request.path, chosen),
+        "errors_beside": history_filter.errors_beside(chosen) if is_fragment else "",
         "is_fragment": is_fragment,
-        **_form(chosen, is_fragment=is_fragment),
     }
     return render_page(request, "loans/history_list.html", context, partials=PARTS)
 
@@ -78,37 +73,3 @@ def _chosen(request: HtmxHttpRequest) -> HistoryFilter:
     return history.read(
         request.GET, accounts=accounts_of(request), zone=timezone.get_current_timezone()
     )
-
-
-def _form(chosen: HistoryFilter, *, is_fragment: bool) -> dict[str, object]:
-    """What the filter row needs: its lists, with the present choice always among them, and fields
-    that can hold what was typed. The lists are made if they are shown, which a fragment does not.
-    """
-    fields = {
-        name: history_rows.error_field(name, chosen.errors.get(name, ""), oob=is_fragment)
-        for name in FIELDS
-    }
-    symbols = cache(lambda: certificates.symbols_with_rows(chosen.accounts))
-    return {
-        "symbols": lambda: _options(symbols(), chosen.symbol),
-        "currencies": lambda: _options(_currencies(symbols()), chosen.currency),
-        "from_type": _date_type(chosen, "from"),
-        "to_type": _date_type(chosen, "to"),
-        "error_fields": fields,
-        "errors_beside": SafeString("".join(fields.values())),
-    }
-
-
-def _currencies(symbols: list[str]) -> list[str]:
-    return sorted({part for symbol in symbols for part in symbol.rsplit("_", 1)})
-
-
-def _options(names: list[str], chosen: str) -> str:
-    return history_rows.options(sorted({*names, chosen} - {""}), chosen)
-
-
-def _date_type(chosen: HistoryFilter, name: str) -> str:
-    """A date field cannot show an instant or a slip; a text field can."""
-    typed = chosen.typed[name]
-    fits = not typed or (DATE.fullmatch(typed) and name not in chosen.errors)
-    return "date" if fits else "text"

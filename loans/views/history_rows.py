@@ -11,7 +11,6 @@ from functools import lru_cache
 from html import escape
 from typing import Any
 
-from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -116,23 +115,6 @@ def _escaped(text: str) -> str:
 @lru_cache(maxsize=1024)
 def _percent(fraction: str) -> str:
     return f"{formatting.percent(Decimal(fraction) if fraction else None)}"
-
-
-def options(names: Iterable[str], chosen: str) -> SafeString:
-    """The choices of a list that may be long."""
-    return SafeString(
-        "".join(
-            f"<option{' selected' if name == chosen else ''}>{_escaped(name)}</option>"
-            for name in names
-        )
-    )
-
-
-@lru_cache(maxsize=256)
-def error_field(name: str, text: str, *, oob: bool) -> SafeString:
-    """What is wrong beside a field, empty if nothing is; `oob` as a fragment carries it along."""
-    context = {"name": name, "text": text, "oob": oob}
-    return render_to_string("loans/partials/_filter_error.html", context)
 
 
 def total_lines(kind: str, totals: Iterable[Total]) -> SafeString:

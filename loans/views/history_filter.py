@@ -1,0 +1,112 @@
+"""The filter row above the lists of the history: its choices, what was typed, and what is wrong
+with that.
+
+Presentation only; what a filter means is said in `loans.services.filters`.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from html import escape
+
+from django.conf import settings
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+
+from loans.models import Account
+from loans.services import certificates
+from loans.services.filters import HistoryFilter
+
+FIELDS = ("q", "account", "symbol", "currency", "from", "to")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
+Texts = tuple[tuple[str, str], ...]  # by the field's name
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """All that the filter row shows, as texts: one that shows the same is the same."""
+
+    path: str
+    accounts: Texts
+    symbols: tuple[str, ...]
+    typed: Texts
+    errors: Texts
+    account: str
+    symbol: str
+    currency: str
+
+
+def filter_row(path: str, chosen: HistoryFilter) -> SafeString:
+    """The row for a list at this path. One query, for the pairs that have records."""
+    row = _Row(
+        path=path,
+        accounts=tuple(
+            (str(one.pk), f"{one.label} ({one.get_venue_display()})") for one in chosen.accounts
+        ),
+        symbols=tuple(certificates.symbols_with_rows(chosen.accounts)),
+        typed=tuple((name, chosen.typed[name]) for name in FIELDS),
+        errors=tuple(chosen.errors.items()),
+        account=str(chosen.account.pk) if chosen.account else "",
+        symbol=chosen.symbol,
+        currency=chosen.currency,
+    )
+    return _draw(row) if settings.DEBUG else _drawn(row)
+
+
+def errors_beside(chosen: HistoryFilter) -> SafeString:
+    """What is wrong beside each field, empty where nothing is, for a fragment to carry along."""
+    return SafeString(
+        "".join(_error_field(name, chosen.errors.get(name, ""), oob=True) for name in FIELDS)
+    )
+
+
+def _account_words(account: Account) -> str:
+    return f"{account.label} ({account.get_venue_display()})"
+
+
+def _draw(row: _Row) -> SafeString:
+    typed, errors = dict(row.typed), dict(row.errors)
+    currencies = {part for symbol in row.symbols for part in symbol.rsplit("_", 1)}
+    context = {
+        "row": row,
+        "typed": typed,
+        "errors": errors,
+        "error_fields": {
+            name: _error_field(name, errors.get(name, ""), oob=False) for name in FIELDS
+        },
+        "accounts": row.accounts if len(row.accounts) > 1 or typed["account"] else (),
+        "symbols": _options(row.symbols, row.symbol),
+        "currencies": _options(currencies, row.currency),
+        "from_type": _date_type(typed["from"], "from" in errors),
+        "to_type": _date_type(typed["to"], "to" in errors),
+    }
+    return render_to_string("loans/partials/_history_filter.html", context)
+
+
+# Drawn once for each such row: a template takes longer for its many fields than for the page.
+_drawn = lru_cache(maxsize=64)(_draw)
+
+
+def _options(names: Iterable[str], chosen: str) -> SafeString:
+    """The choices of a list that may be long, the present one always among them."""
+    return SafeString(
+        "".join(
+            f"<option{' selected' if name == chosen else ''}>{escape(name)}</option>"
+            for name in sorted({*names, chosen} - {""})
+        )
+    )
+
+
+@lru_cache(maxsize=256)
+def _error_field(name: str, text: str, *, oob: bool) -> SafeString:
+    """What is wrong beside a field, empty if nothing is; `oob` as a fragment carries it along."""
+    context = {"name": name, "text": text, "oob": oob}
+    return render_to_string("loans/partials/_filter_error.html", context)
+
+
+def _date_type(typed: str, is_wrong: bool) -> str:
+    """A date field cannot show an instant or a slip; a text field can."""
+    fits = not typed or (_DATE.fullmatch(typed) and not is_wrong)
+    return "date" if fits else "text"

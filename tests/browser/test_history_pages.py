@@ -1,0 +1,81 @@
+"""Long lists of the history in a browser: pages and orders come as fragments, and nothing is lost
+on the way.
+"""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import OpenPage
+from tests.factories import NOW, borrow_row, keep, make_account, make_coverage
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+ROWS = 120
+BLOCK = "#history-table"
+LIST = f"{BLOCK} table.pinned tbody tr"
+
+
+@pytest.fixture
+def borrows(owner: User) -> None:
+    account = make_account(owner=owner)
+    make_coverage(account=account, kind="borrow")
+    keep(
+        "borrow",
+        [
+            borrow_row(account=account, record_id=f"L{n:03d}", at=NOW - timedelta(minutes=n))
+            for n in range(ROWS)
+        ],
+    )
+
+
+def first_record(page: Page) -> str:
+    return page.locator(f"{LIST} .record-id").first.inner_text()
+
+
+def test_the_next_page_comes_alone_and_begins_in_view(
+    open_page: OpenPage, owner: User, borrows: None
+) -> None:
+    page = open_page("/history/borrows/", person=owner)
+    page.evaluate("window.kept = true")
+
+    page.locator("#page-next").press("Enter")
+    expect(page.locator(f"{LIST} .record-id").first).to_have_text("L050")
+
+    assert page.evaluate("window.kept") is True
+    assert "after=" in page.url
+    expect(page.locator("#page-next")).to_be_focused()
+    expect(page.locator("#history-table")).to_be_in_viewport()
+    assert page.evaluate(
+        "document.querySelector('#history-table').getBoundingClientRect().top >= 0"
+    )
+    page.locator("#page-next").press("Enter")
+    expect(page.locator(LIST)).to_have_count(ROWS - 100)
+    page.go_back()
+    expect(page.locator(f"{LIST} .record-id").first).to_have_text("L050")
+
+
+def test_an_order_chosen_in_the_list_stays_when_the_filter_changes(
+    open_page: OpenPage, owner: User, borrows: None
+) -> None:
+    page = open_page("/history/borrows/", person=owner)
+    page.locator("#sort-at").click()
+    expect(page.locator(f"{LIST} .record-id").first).to_have_text(f"L{ROWS - 1}")
+
+    page.get_by_label("From").fill("2020-01-01")
+    page.get_by_label("From").press("Enter")
+
+    expect(page).to_have_url(re.compile(r"from=2020-01-01"))
+    assert "sort=at" in page.url
+    assert first_record(page) == f"L{ROWS - 1}"
+
+
+def test_pages_turn_without_script(open_page: OpenPage, owner: User, borrows: None) -> None:
+    page = open_page("/history/borrows/", person=owner, java_script_enabled=False)
+
+    page.locator("#page-next").click()
+
+    assert first_record(page) == "L050"
+    assert page.locator("h1").inner_text() == "History"
