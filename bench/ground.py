@@ -6,7 +6,12 @@ Rows are made in SQL, because the time is to go into measuring: ten million in a
 import gc
 import io
 import os
-from collections.abc import Callable, Mapping
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -85,6 +90,34 @@ def prepare(folder: Path) -> None:
     call_command("migrate", verbosity=0)
 
 
+@contextmanager
+def session_cache() -> Iterator[None]:
+    """Sessions come from a Valkey server, as in the product: a dictionary in this process would
+    make a greeting cheaper than it ever is.
+    """
+    from django.conf import settings
+    from django.core.cache import caches
+
+    from launch.broker import answers, program
+    from marginsite.settings import CACHES
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "cache.sock"
+        command = (program(), "--port", "0", "--unixsocket", path, "--save", "", "--dir", folder)
+        server = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL)  # noqa: S603 - our own program
+        try:
+            while not answers(path):
+                if server.poll() is not None:
+                    raise SystemExit("The cache's server ended.")
+                time.sleep(0.02)
+            settings.CACHES = {"default": {**CACHES["default"], "LOCATION": f"unix://{path}?db=1"}}
+            caches.settings = caches.configure_settings(settings.CACHES)
+            yield
+        finally:
+            server.terminate()
+            server.wait()
+
+
 def fill(rows: int) -> Ground:
     """One person, two accounts, and that many borrows, evenly spread over time and pairs."""
     from django.contrib.auth.models import User
@@ -127,6 +160,19 @@ def fill(rows: int) -> Ground:
     gc.collect()
     gc.freeze()  # as the web server does
     return Ground(person, tuple(accounts), rows, timedelta(seconds=seconds))
+
+
+def medians(tasks: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """The median seconds of each task, in rounds so that drift meets all of them alike."""
+    taken: dict[str, list[float]] = {name: [] for name in tasks}
+    for task in tasks.values():
+        task()
+    for _ in range(rounds):
+        for name, task in tasks.items():
+            begin = time.perf_counter()
+            task()
+            taken[name].append(time.perf_counter() - begin)
+    return {name: statistics.median(times) for name, times in taken.items()}
 
 
 class Visitor:

@@ -5,28 +5,29 @@
 Fills a database of its own (a temporary SQLite file, or the empty one that `BENCH_DATABASE_URL`
 names), measures in interleaved rounds and prints medians, ratios and which goals hold. Read the
 ratios; times drift with the machine. The floor of a page is a page that only greets the person,
-through the same middleware, and the keyset statement of the same rows, written by hand; that of a
-file is its lines built by the database. Pages are measured without totals, then with them.
+through the same middleware and, for a whole page, in the same frame, and the keyset statement of
+the same rows, written by hand; that of a file is its lines built by the database. Pages are
+measured without totals, then with them.
 """
 
 import argparse
 import resource
-import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 from bench.asked import DEEP, Asked, pages_of
-from bench.ground import Ground, Visitor, fill, prepare
+from bench.ground import Ground, Visitor, fill, medians, prepare, session_cache
 
 ROUNDS = 21
 BORROWS = "/history/borrows/"
 FORMS = {"fragment": "history-table", "whole": ""}  # what htmx asks for, what a link gives
+GREETINGS = {"fragment": "/bench/hello/", "whole": "/bench/framed/"}
 MOST_OF_FLOOR, MOST_OF_FIRST, MOST_OF_TOTALS, MOST_MEMORY_MB = 1.5, 1.3, 1.3, 48
 # How many times as quick as the admin a deep page is to be, by engine, from how many rows on.
 LEAST_OF_ADMIN = {"sqlite": ((10**7, 60), (10**6, 30)), "postgresql": ((10**7, 300), (10**6, 75))}
@@ -78,19 +79,6 @@ class Report:
         print(f"  {name:<58}{value:>9.2f}  {'>=' if least else '<='} {bound:<6g}{word}")
 
 
-def medians(tasks: Mapping[str, Task], rounds: int = ROUNDS) -> dict[str, float]:
-    """The median seconds of each task, in rounds so that drift meets all of them alike."""
-    taken: dict[str, list[float]] = {name: [] for name in tasks}
-    for task in tasks.values():
-        task()
-    for _ in range(rounds):
-        for name, task in tasks.items():
-            begin = time.perf_counter()
-            task()
-            taken[name].append(time.perf_counter() - begin)
-    return {name: statistics.median(times) for name, times in taken.items()}
-
-
 def measure_pages(ground: Ground, report: Report) -> None:
     """Every page as htmx asks for it and whole, against its floor and the first one (M1)."""
     from django.db import connection
@@ -110,23 +98,25 @@ def measure_pages(ground: Ground, report: Report) -> None:
     # What is compared stands side by side in a round: drift is larger than what is measured.
     tasks: dict[str, Task] = {}
     for name, page in asked.items():
-        tasks[f"{name} hello"] = lambda: visitor.ask("/bench/hello/")
+        for form, address in GREETINGS.items():
+            tasks[f"{name} {form} hello"] = lambda to=address: visitor.ask(to)
         tasks[f"{name} sql"] = lambda page=page: run(page)
         for form, fragment in FORMS.items():
             tasks[f"{name} {form}"] = lambda page=page, to=fragment: ask(page, to)
             tasks[f"{name} {form} first"] = lambda to=fragment: ask(asked["first"], to)
-    found = medians(tasks)
+    found = medians(tasks, ROUNDS)
     print("\nPages (M1), in milliseconds")
     columns = "".join(f"{form:>10}{'of floor':>10}{'of first':>10}" for form in FORMS)
-    print(f"  {'':<18}{'greeting':>10}{'statement':>11}{columns}")
+    print(f"  {'':<18}{'greeting':>10}{'in frame':>10}{'statement':>11}{columns}")
     worst: dict[str, float] = {}
     for name in asked:
-        hello, sql = found[f"{name} hello"], found[f"{name} sql"]
-        line = f"  {name:<18}{hello * 1000:>10.2f}{sql * 1000:>11.2f}"
+        hello, sql = {form: found[f"{name} {form} hello"] for form in FORMS}, found[f"{name} sql"]
+        line = f"  {name:<18}" + "".join(f"{one * 1000:>10.2f}" for one in hello.values())
+        line += f"{sql * 1000:>11.2f}"
         for form in FORMS:
             taken = found[f"{name} {form}"]
             ratios = {
-                "of its floor": taken / (hello + sql),
+                "of its floor": taken / (hello[form] + sql),
                 "of the first page": taken / found[f"{name} {form} first"],
             }
             line += f"{taken * 1000:>10.2f}" + "".join(f"{r:>9.2f}x" for r in ratios.values())
@@ -178,7 +168,7 @@ def measure_totals(ground: Ground, report: Report, totals: Callable[..., Any]) -
         history.totals = totals if with_totals else without
         visitor.ask(BORROWS, fragment="history-table")
 
-    found = medians({"with": lambda: ask(True), "without": lambda: ask(False)}, rounds=5)
+    found = medians({"with": lambda: ask(True), "without": lambda: ask(False)}, ROUNDS)
     history.totals = without
     print(f"\nTotals: a page with them {found['with'] * 1000:.2f} ms")
     report.goal(
@@ -236,9 +226,10 @@ def measure(rows: int) -> dict[str, Any]:
 
         report, totals = Report({"rows": rows, "engine": connection.vendor}), history.totals
         history.totals = lambda kind, chosen: []
-        measure_pages(ground, report)
-        measure_admin(ground, report)
-        measure_totals(ground, report, totals)
+        with session_cache():
+            measure_pages(ground, report)
+            measure_admin(ground, report)
+            measure_totals(ground, report, totals)
         measure_files(ground, report)
         connection.close()
     missed = [name for name, holds in report.goals.items() if not holds]

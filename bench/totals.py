@@ -8,7 +8,6 @@ SQLite file.
 """
 
 import argparse
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -16,7 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from bench.ground import Ground, Visitor, fill, prepare
+from bench.ground import Ground, Visitor, fill, medians, prepare, session_cache
 
 Task = Callable[[], object]
 ROUNDS = 15
@@ -82,19 +81,6 @@ def scan(chosen: Any) -> dict[str, Any]:
     rows = BorrowRecord.objects.filter(meant).order_by().values("currency")
     summed = rows.annotate(**figures_of("borrow"))
     return {row["currency"]: read_figures(row) for row in summed}
-
-
-def medians(tasks: Mapping[str, Task], rounds: int) -> dict[str, float]:
-    """The median seconds of each, in rounds so that drift meets all of them alike."""
-    taken: dict[str, list[float]] = {name: [] for name in tasks}
-    for task in tasks.values():
-        task()
-    for _ in range(rounds):
-        for name, task in tasks.items():
-            begin = time.perf_counter()
-            task()
-            taken[name].append(time.perf_counter() - begin)
-    return {name: statistics.median(times) for name, times in taken.items()}
 
 
 def compare(ground: Ground) -> dict[str, float]:
@@ -213,7 +199,9 @@ def measure(rows: int) -> dict[str, float]:
         rollups.rebuild(account.pk, "repay")
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
-    return found | compare(ground) | pages(ground) | debts(ground)
+    with session_cache():
+        found |= pages(ground)
+    return found | compare(ground) | debts(ground)
 
 
 def main() -> None:

@@ -1,9 +1,17 @@
-"""The application's addresses, and one page that does nothing: what session and user cost alone."""
+"""The application's addresses, and two pages that do nothing: what session and user cost alone,
+and what they cost in the frame of every page.
+"""
 
 from django.http import HttpRequest, HttpResponse
+from django.template import engines
 from django.urls import path
 
 from marginsite.urls import urlpatterns as ours
+
+FRAMED = (
+    '{% extends "base.html" %}{% block content %}<p>Hello, {{ user.get_username }}</p>'
+    "{% endblock %}"
+)
 
 
 def hello(request: HttpRequest) -> HttpResponse:
@@ -11,4 +19,9 @@ def hello(request: HttpRequest) -> HttpResponse:
     return HttpResponse(f"<p>Hello, {request.user.get_username()}</p>")
 
 
-urlpatterns = [path("bench/hello/", hello), *ours]
+def framed(request: HttpRequest) -> HttpResponse:
+    """The same greeting as a page of the site."""
+    return HttpResponse(engines["django"].from_string(FRAMED).render({}, request))
+
+
+urlpatterns = [path("bench/hello/", hello), path("bench/framed/", framed), *ours]
