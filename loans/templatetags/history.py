@@ -9,14 +9,13 @@ from collections.abc import Iterable
 from html import escape
 
 from django import template
-from django.template import Context
 from django.utils.safestring import SafeString
 
 from loans.models import Kind
 from loans.services import file_forms
 from loans.services.file_forms import Form
 from loans.services.filters import HistoryFilter
-from loans.templatetags.loans import icon, with_changes
+from loans.templatetags.loans import icon
 from loans.templatetags.navigation import path_to
 
 register = template.Library()
@@ -25,11 +24,6 @@ SAVE_AS = (
     '<details class="menu files-menu"><summary class="button small">'
     f'{icon("arrow-down-tray", 16)}Save as</summary>\n  <div class="sheet">'
 )
-WAYS = {
-    "first": ("First", "chevron-double-left", ""),
-    "previous": ("Previous", "chevron-left", ' rel="prev"'),
-    "next": ("Next", "chevron-right", ' rel="next"'),
-}
 PRESENT = ' aria-current="page"'
 FOR_TAX_TOOLS = (
     '\n  <hr><p class="caption">For tax tools: loans and repayments of this filter. Interest as it '
@@ -68,21 +62,6 @@ def files_menu(kind: str, chosen: HistoryFilter) -> SafeString:
     lists = _entries(file_forms.LISTS, kind, query)
     presets = _entries(file_forms.PRESETS, kind, query)
     return SafeString(f"{SAVE_AS}{lists}{FOR_TAX_TOOLS}{presets}</div>\n</details>\n")
-
-
-@register.simple_tag(takes_context=True)
-def page_link(context: Context, way: str, after: str | None) -> SafeString:
-    """`{% page_link "next" page.following %}`: a button that fetches a neighbouring page of the
-    list alone, and puts its beginning in view; a link to the whole page without script.
-    """
-    label, symbol, rel = WAYS[way]
-    href = escape(with_changes(context["request"].GET, after=after))
-    inner = f"{label} {icon(symbol, 16)}" if way == "next" else f"{icon(symbol, 16)}{label}"
-    return SafeString(
-        f'<a class="button" id="page-{way}"{rel} href="{href}" hx-get="{href}"'
-        ' hx-target="#history-table" hx-swap="outerHTML show:#history-table:top"'
-        f' hx-push-url="true">{inner}</a>'
-    )
 
 
 def _entries(forms: Iterable[Form], kind: str, query: str) -> str:

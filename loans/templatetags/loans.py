@@ -175,8 +175,8 @@ def sort_head(
     Reads `sort` from the query (`field` or `-field`), drops `after`, keeps the rest. With
     `fragment` only that part of the page is fetched; `css` names further classes of the cell.
     """
-    link, direction = _sort_link(context, field, label, fragment)
-    return _head(link, direction, f"{'n' if numeric else ''} {css}".strip())
+    link, direction = sort_link(*_query_and_sort(context), field, label, fragment)
+    return head_cell(link, direction, f"{'n' if numeric else ''} {css}".strip())
 
 
 @register.simple_tag(takes_context=True)
@@ -184,26 +184,35 @@ def sort_heads(
     context: Context, upper: str, label: str, lower: str, second: str, fragment: str = ""
 ) -> SafeString:
     """The head of a column with two figures in a cell, one above the other; both sort."""
+    current = _query_and_sort(context)
     links = [
-        _sort_link(context, field, words, fragment)
+        sort_link(*current, field, words, fragment)
         for field, words in ((upper, label), (lower, second))
     ]
     (first, direction), (other, other_direction) = links
-    return _head(f'<span class="heads">{first}{other}</span>', direction or other_direction, "n")
+    return head_cell(
+        f'<span class="heads">{first}{other}</span>', direction or other_direction, "n"
+    )
 
 
-def _head(inner: str, direction: str | None, css: str) -> SafeString:
+def _query_and_sort(context: Context) -> tuple[QueryDict, str]:
+    query = context["request"].GET
+    return query, context.get("sort", query.get("sort", ""))
+
+
+def head_cell(inner: str, direction: str | None, css: str) -> SafeString:
+    """A head of a column around ready HTML, and how the list is sorted by it now."""
     names = f' class="{escape(css)}"' if css else ""
     sort = f' aria-sort="{direction}"' if direction else ""
     return SafeString(f'<th scope="col"{names}{sort}>{inner}</th>')
 
 
-def _sort_link(context: Context, field: str, label: str, fragment: str) -> tuple[str, str | None]:
+def sort_link(
+    query: QueryDict, current: str, field: str, label: str, fragment: str
+) -> tuple[str, str | None]:
     """The link that sorts by a field, and how the list is sorted by it now."""
-    request = context["request"]
-    current = context.get("sort", request.GET.get("sort", ""))
     order = f"-{field}" if current == field else field
-    href = escape(with_changes(request.GET, sort=order, after=None))
+    href = escape(with_changes(query, sort=order, after=None))
     direction = {field: "ascending", f"-{field}": "descending"}.get(current)
     by = ' class="by"' if direction else ""
     swap = (

@@ -11,10 +11,10 @@ from loans.htmx import HtmxHttpRequest, asked_fragment, render_page
 from loans.models import Kind
 from loans.services import certificates, history, loading, twins
 from loans.services.filters import HistoryFilter
-from loans.views import history_filter, history_rows
+from loans.views import history_filter, history_rows, history_table
 from loans.views.who import accounts_of
 
-PARTS = ("history-table",)
+PARTS = (history_table.WHOLE, history_table.ROWS)
 
 
 @require_safe
@@ -40,22 +40,32 @@ def landing(request: HtmxHttpRequest) -> HttpResponse:
 @require_safe
 def records(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
     """The list of one kind of record, as filtered."""
-    now = timezone.now()
     chosen = _chosen(request)
     after = request.GET.get("after", "")
-    is_fragment = asked_fragment(request, PARTS) is not None
     page = history.list_page(kind, chosen, after=after)
-    totals = history.totals(kind, chosen)
     context = {
-        "now": now,
         "kind": str(kind),
         "chosen": chosen,
         "sort": chosen.sort,
         "page": page,
-        "marked": sum(name in chosen.errors for name in history_filter.FIELDS),
         "shown": str(len(page.rows)),
         "bad_place": bool(after) and history.order_of(kind, chosen.sort).read(after) is None,
-        "lines": history_rows.lines(kind, page.rows, chosen),
+        "table": history_table.table(kind, page, chosen, request.GET),
+    }
+    if asked_fragment(request, PARTS) != history_table.ROWS:
+        context |= _around(request, kind, chosen)
+    return render_page(request, "loans/history_list.html", context, partials=PARTS)
+
+
+def _around(request: HtmxHttpRequest, kind: Kind, chosen: HistoryFilter) -> dict[str, object]:
+    """What stands around the rows and stays while pages are turned: the filter and its slips, the
+    totals, and what they rest on.
+    """
+    totals = history.totals(kind, chosen)
+    is_fragment = asked_fragment(request, PARTS) is not None
+    return {
+        "now": timezone.now(),
+        "marked": sum(name in chosen.errors for name in history_filter.FIELDS),
         "totals": history_rows.total_lines(kind, totals),
         "twice": twins.counted_twice(chosen.chosen),
         "row_count": f"{sum(total.count for total in totals):,}",
@@ -66,7 +76,6 @@ def records(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
         "errors_beside": history_filter.errors_beside(chosen) if is_fragment else "",
         "is_fragment": is_fragment,
     }
-    return render_page(request, "loans/history_list.html", context, partials=PARTS)
 
 
 def _chosen(request: HtmxHttpRequest) -> HistoryFilter:

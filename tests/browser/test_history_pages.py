@@ -14,7 +14,7 @@ from tests.factories import NOW, borrow_row, keep, make_account, make_coverage
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 ROWS = 120
-BLOCK = "#history-table"
+BLOCK = "#history-rows"
 LIST = f"{BLOCK} table.pinned tbody tr"
 
 
@@ -47,10 +47,8 @@ def test_the_next_page_comes_alone_and_begins_in_view(
     assert page.evaluate("window.kept") is True
     assert "after=" in page.url
     expect(page.locator("#page-next")).to_be_focused()
-    expect(page.locator("#history-table")).to_be_in_viewport()
-    assert page.evaluate(
-        "document.querySelector('#history-table').getBoundingClientRect().top >= 0"
-    )
+    expect(page.locator("#history-rows")).to_be_in_viewport()
+    assert page.evaluate("document.querySelector('#history-rows').getBoundingClientRect().top >= 0")
     page.locator("#page-next").press("Enter")
     expect(page.locator(LIST)).to_have_count(ROWS - 100)
     page.go_back()
