@@ -9,6 +9,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
+from django.utils.safestring import SafeString
 from django_htmx.middleware import HtmxDetails
 
 VARY = ("HX-Request", "HX-Target", "HX-Boosted", "HX-History-Restore-Request")
@@ -44,5 +45,12 @@ def render_page(
     if fragment is not None:
         template = f"loans/partials/{fragment.replace('-', '_')}.html"
     response = render(request, template, dict(context or {}), status=status)
+    patch_vary_headers(response, VARY)
+    return response
+
+
+def fragment_response(html: SafeString) -> HttpResponse:
+    """A fragment that was written without a template, to the one address of its page."""
+    response = HttpResponse(html)
     patch_vary_headers(response, VARY)
     return response

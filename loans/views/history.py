@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from loans.htmx import HtmxHttpRequest, asked_fragment, render_page
+from loans.htmx import HtmxHttpRequest, asked_fragment, fragment_response, render_page
 from loans.models import Kind
 from loans.services import certificates, history, loading, twins
 from loans.services.filters import HistoryFilter
@@ -43,26 +43,28 @@ def records(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
     chosen = _chosen(request)
     after = request.GET.get("after", "")
     page = history.list_page(kind, chosen, after=after)
+    bad_place = bool(after) and history.order_of(kind, chosen.sort).read(after) is None
+    rows = history_table.rows(kind, page, chosen, request, bad_place=bad_place)
+    fragment = asked_fragment(request, PARTS)
+    if fragment == history_table.ROWS:
+        return fragment_response(rows)
     context = {
         "kind": str(kind),
         "chosen": chosen,
-        "sort": chosen.sort,
         "page": page,
-        "shown": str(len(page.rows)),
-        "bad_place": bool(after) and history.order_of(kind, chosen.sort).read(after) is None,
-        "table": history_table.table(kind, page, chosen, request.GET),
+        "rows": rows,
+        **_around(request, kind, chosen, is_fragment=fragment is not None),
     }
-    if asked_fragment(request, PARTS) != history_table.ROWS:
-        context |= _around(request, kind, chosen)
     return render_page(request, "loans/history_list.html", context, partials=PARTS)
 
 
-def _around(request: HtmxHttpRequest, kind: Kind, chosen: HistoryFilter) -> dict[str, object]:
+def _around(
+    request: HtmxHttpRequest, kind: Kind, chosen: HistoryFilter, *, is_fragment: bool
+) -> dict[str, object]:
     """What stands around the rows and stays while pages are turned: the filter and its slips, the
     totals, and what they rest on.
     """
     totals = history.totals(kind, chosen)
-    is_fragment = asked_fragment(request, PARTS) is not None
     return {
         "now": timezone.now(),
         "marked": sum(name in chosen.errors for name in history_filter.FIELDS),

@@ -1,14 +1,13 @@
-"""The table of a history list with its heads and its pager, as ready HTML.
+"""The rows of a history list with their heads and their pager, as ready HTML.
 
 Written here and not in a template, because turning a page asks for nothing else, and walking
 through its many small links takes a template longer than the rows.
 """
 
-from collections.abc import Sequence
 from html import escape
-from typing import Any
 
-from django.http import QueryDict
+from django.http import HttpRequest, QueryDict
+from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
 from loans.models import Kind
@@ -45,15 +44,31 @@ BACK, ON = icon("chevron-left", 16), icon("chevron-right", 16)
 FIRST = icon("chevron-double-left", 16)
 
 
-def table(kind: Kind, page: Page, chosen: HistoryFilter, query: QueryDict) -> SafeString:
-    """One page of a list; empty where it has no rows. `query` is what its links keep."""
-    if not page.rows:
-        return SafeString()
-    rows = history_rows.lines(kind, page.rows, chosen)
+def rows(
+    kind: Kind, page: Page, chosen: HistoryFilter, request: HttpRequest, *, bad_place: bool
+) -> SafeString:
+    """One page of a list, as the fragment that turning a page fetches. `bad_place`: it was asked
+    for by a place that cannot be read.
+    """
+    count = len(page.rows)
+    shown = f"{count} row{'' if count == 1 else 's'} shown"
+    notice = render_to_string("loans/partials/_history_bad_place.html") if bad_place else ""
+    if count:
+        content = _table(kind, page, chosen, request.GET) + _pager(page, shown, request.GET)
+    else:
+        context = {"kind": kind, "is_narrowed": chosen.is_narrowed, "path": request.path}
+        content = render_to_string("loans/partials/_history_empty.html", context)
     return SafeString(
+        f'<div id="{ROWS}" class="stack" data-say="{shown}">\n{notice}{content}\n</div>\n'
+    )
+
+
+def _table(kind: Kind, page: Page, chosen: HistoryFilter, query: QueryDict) -> str:
+    lines = history_rows.lines(kind, page.rows, chosen)
+    return (
         f'<div class="table-scroll" tabindex="0" role="region" aria-label="{NAMES[kind]}">'
         f'<table class="table pinned lines">\n  <thead><tr>{_heads(kind, chosen, query)}</tr>'
-        f"</thead>\n  <tbody>{rows}</tbody>\n</table></div>\n{_pager(page, query)}"
+        f"</thead>\n  <tbody>{lines}</tbody>\n</table></div>\n"
     )
 
 
@@ -68,23 +83,21 @@ def _heads(kind: Kind, chosen: HistoryFilter, query: QueryDict) -> str:
     return "".join(cells) + REMARKS
 
 
-def _pager(page: Page, query: QueryDict) -> str:
-    links: Sequence[Any] = (
-        ("first", "", f"{FIRST}First", page.preceding and None),
-        ("previous", ' rel="prev"', f"{BACK}Previous", page.preceding),
-        ("next", ' rel="next"', f"Next {ON}", page.following),
-    )
-    shown = f"{len(page.rows)} row{'' if len(page.rows) == 1 else 's'} shown"
-    buttons = "".join(
-        _link(query, way, rel, inner, after) for way, rel, inner, after in links if after != ""
-    )
+def _pager(page: Page, shown: str, query: QueryDict) -> str:
+    """How many rows are shown, and the ways to those beside them."""
+    links = []
+    if page.preceding:
+        links.append(_link(query, "first", f"{FIRST}First", None))
+        links.append(_link(query, "previous", f"{BACK}Previous", page.preceding, ' rel="prev"'))
+    if page.following:
+        links.append(_link(query, "next", f"Next {ON}", page.following, ' rel="next"'))
     return (
         f'<nav class="pager" aria-label="Pages of the list"><span>{shown}</span>'
-        f'<span class="space"></span>\n  {buttons}</nav>'
+        f'<span class="space"></span>\n  {"".join(links)}</nav>'
     )
 
 
-def _link(query: QueryDict, way: str, rel: str, inner: str, after: str | None) -> str:
+def _link(query: QueryDict, way: str, inner: str, after: str | None, rel: str = "") -> str:
     """A button that fetches the rows of another page and puts their beginning in view; a link to
     the whole page without script.
     """
