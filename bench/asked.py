@@ -13,16 +13,25 @@ COLUMNS = (
     "id, uuid, account_id, record_id, symbol, currency, principal, interest, daily_rate, at, "
     "story_changed"
 )
+LOOKUP = "SELECT DISTINCT symbol FROM loans_coverage WHERE symbol LIKE %s"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A page: its query, how many rows it has, and the statement that finds them."""
+    """A page: its query, how many rows it has, and the statement that finds them; a text is looked
+    up among the pairs first.
+    """
 
     query: Mapping[str, str]
     sql: str
     params: tuple[Any, ...]
     rows: int = 50
+
+    @property
+    def statements(self) -> list[tuple[str, tuple[Any, ...]]]:
+        """What has to be asked of the database."""
+        keyset = (self.sql, self.params)
+        return [(LOOKUP, (f"%{self.query['q']}%",)), keyset] if "q" in self.query else [keyset]
 
 
 def statement(

@@ -93,8 +93,9 @@ def measure_pages(ground: Ground, report: Report) -> None:
 
     def run(page: Asked) -> None:
         with connection.cursor() as cursor:
-            cursor.execute(page.sql, page.params)
-            cursor.fetchall()
+            for sql, params in page.statements:
+                cursor.execute(sql, params)
+                cursor.fetchall()
 
     # What is compared stands side by side in a round: drift is larger than what is measured.
     tasks: dict[str, Task] = {}

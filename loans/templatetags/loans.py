@@ -195,9 +195,10 @@ def sort_heads(
     )
 
 
-def _query_and_sort(context: Context) -> tuple[QueryDict, str]:
+def _query_and_sort(context: Context) -> tuple[str, str]:
     query = context["request"].GET
-    return query, context.get("sort", query.get("sort", ""))
+    kept = with_changes(query, sort=None, after=None)
+    return kept, context.get("sort", query.get("sort", ""))
 
 
 def head_cell(inner: str, direction: str | None, css: str) -> SafeString:
@@ -208,11 +209,13 @@ def head_cell(inner: str, direction: str | None, css: str) -> SafeString:
 
 
 def sort_link(
-    query: QueryDict, current: str, field: str, label: str, fragment: str
+    kept: str, current: str, field: str, label: str, fragment: str
 ) -> tuple[str, str | None]:
-    """The link that sorts by a field, and how the list is sorted by it now."""
+    """The link that sorts by a field, and how the list is sorted by it now; `kept` is the query
+    without its order.
+    """
     order = f"-{field}" if current == field else field
-    href = escape(with_changes(query, sort=order, after=None))
+    href = escape(f"{kept}{'&' if len(kept) > 1 else ''}sort={order}")
     direction = {field: "ascending", f"-{field}": "descending"}.get(current)
     by = ' class="by"' if direction else ""
     swap = (

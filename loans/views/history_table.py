@@ -73,10 +73,10 @@ def _table(kind: Kind, page: Page, chosen: HistoryFilter, query: QueryDict) -> s
 
 
 def _heads(kind: Kind, chosen: HistoryFilter, query: QueryDict) -> str:
-    cells = []
+    cells, kept = [], with_changes(query, sort=None, after=None)
     for field, label, css in HEADS[kind]:
         if field:
-            link, direction = sort_link(query, chosen.sort, field, label, WHOLE)
+            link, direction = sort_link(kept, chosen.sort, field, label, WHOLE)
             cells.append(head_cell(link, direction, css))
         elif label != "Account" or len(chosen.accounts) > 1:
             cells.append(head_cell(label, None, css))
