@@ -13,8 +13,12 @@ from loans.bitmart.secret import Credentials
 from loans.models import Account, BorrowRecord, Coverage, Kind
 from loans.paper.interest import Loan
 from loans.paper.ledger import add_loan
+from loans.services import record_store
+from loans.services.figures import refresh_figures
+from loans.services.pairs import read_pairs, store_terms
 from loans.services.records import Learned, sync_stream
 from loans.services.rereading import reread_stream
+from tests.money import Desk
 from tests.paper_fixture import Paper, PaperKey
 
 VISIBILITY = timedelta(seconds=2)
@@ -70,6 +74,20 @@ def reread(
         )
     coverage.save()
     return coverage
+
+
+def read(desk: Desk) -> None:
+    """One round of what the workers read of BTC_USDT: rates, records, figures."""
+    now, account = desk.now(), desk.account
+    with desk.client() as client:
+        listed = read_pairs(client=client, venue=account.venue, now=now)
+        store_terms(venue=account.venue, listed=listed, now=now)
+        for kind, listing in (
+            (Kind.BORROW, client.borrow_records("BTC_USDT")),
+            (Kind.REPAY, client.repay_records("BTC_USDT")),
+        ):
+            record_store.store(account=account, kind=kind, rows=listing.rows, now=now)
+        refresh_figures(client=client, account=account, now=now, symbol="BTC_USDT")
 
 
 def lend_long_ago(paper: Paper, key: PaperKey, instants_ms: list[int]) -> None:

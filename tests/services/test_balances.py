@@ -10,17 +10,16 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 
-from loans.models import Account, BorrowRecord, Kind
-from loans.services import balances, record_store
+from loans.models import Account, BorrowRecord
+from loans.services import balances
 from loans.services.balances import Cut
-from loans.services.figures import refresh_figures
-from loans.services.pairs import read_pairs, store_terms
 from loans.services.position import Slot
 from loans.services.positions import positions
 from tests import factories
 from tests.factories import HOUR, NOW
 from tests.money import Desk
 from tests.paper_fixture import Paper
+from tests.services.reading import read
 
 DAY = timedelta(days=1)
 
@@ -124,17 +123,3 @@ def test_every_past_position_agrees_with_the_exchanges_books_of_that_time(
     for instant, principal, interest in seen:
         (recorded,) = at(desk.account, instant, as_of=desk.now()).recorded.values()
         assert (recorded.principal, recorded.interest) == (principal, interest)
-
-
-def read(desk: Desk) -> None:
-    """One round of what the workers read: rates, records, figures."""
-    now, account = desk.now(), desk.account
-    with desk.client() as client:
-        listed = read_pairs(client=client, venue=account.venue, now=now)
-        store_terms(venue=account.venue, listed=listed, now=now)
-        for kind, listing in (
-            (Kind.BORROW, client.borrow_records("BTC_USDT")),
-            (Kind.REPAY, client.repay_records("BTC_USDT")),
-        ):
-            record_store.store(account=account, kind=kind, rows=listing.rows, now=now)
-        refresh_figures(client=client, account=account, now=now, symbol="BTC_USDT")

@@ -9,14 +9,13 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 
-from loans.models import BorrowRecord, Kind
+from loans.models import BorrowRecord
 from loans.replay import Hours, Label
-from loans.services import loan_story, record_store
-from loans.services.figures import refresh_figures
-from loans.services.pairs import read_pairs, store_terms
+from loans.services import loan_story
 from loans.services.positions import positions
 from tests.money import Desk
 from tests.paper_fixture import Paper
+from tests.services.reading import read
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HOUR_SECONDS = 3600
@@ -26,20 +25,6 @@ HOUR_SECONDS = 3600
 def desk(paper: Paper, owner: User, tmp_path: Path) -> Desk:
     paper.switch(limits="off")
     return Desk(paper, owner, tmp_path)
-
-
-def read(desk: Desk) -> None:
-    """One round of what the workers read: rates, records, figures."""
-    now, account = desk.now(), desk.account
-    with desk.client() as client:
-        listed = read_pairs(client=client, venue=account.venue, now=now)
-        store_terms(venue=account.venue, listed=listed, now=now)
-        for kind, listing in (
-            (Kind.BORROW, client.borrow_records("BTC_USDT")),
-            (Kind.REPAY, client.repay_records("BTC_USDT")),
-        ):
-            record_store.store(account=account, kind=kind, rows=listing.rows, now=now)
-        refresh_figures(client=client, account=account, now=now, symbol="BTC_USDT")
 
 
 def live_through(desk: Desk, hours: int, minutes: int = 0) -> None:
