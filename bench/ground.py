@@ -95,7 +95,6 @@ def session_cache() -> Iterator[None]:
     """Sessions come from a Valkey server, as in the product: a dictionary in this process would
     make a greeting cheaper than it ever is.
     """
-    from django.conf import settings
     from django.core.cache import caches
 
     from launch.broker import answers, program
@@ -110,9 +109,14 @@ def session_cache() -> Iterator[None]:
                 if server.poll() is not None:
                     raise SystemExit("The cache's server ended.")
                 time.sleep(0.02)
-            settings.CACHES = {"default": {**CACHES["default"], "LOCATION": f"unix://{path}?db=1"}}
-            caches.settings = caches.configure_settings(settings.CACHES)
+            before = caches.settings
+            location = f"unix://{path}?db=1"
+            caches.settings = caches.configure_settings(
+                {"default": {**CACHES["default"], "LOCATION": location}}
+            )
             yield
+            caches.settings = before
+            del caches["default"]
         finally:
             server.terminate()
             server.wait()

@@ -20,7 +20,7 @@ from bench.ground import Ground, Visitor, fill, medians, prepare, session_cache
 
 Task = Callable[[], object]
 ROUNDS = 15
-SCANS, MANY = 3, 2_000_000  # of so many rows a scan takes long enough to be told by one
+SCANS, MANY = 3, 2_000_000  # of more rows a scan takes minutes, and one must do
 PATH = "/history/borrows/"
 
 
@@ -105,7 +105,7 @@ def compare(ground: Ground) -> dict[str, float]:
 
 
 def _scanned(ground: Ground, task: Callable[[], Any]) -> tuple[Any, float]:
-    """What a scan gives, and its median seconds."""
+    """What a scan gives, and its median seconds; of very many rows those of a single one."""
     taken = []
     for _ in range(1 if ground.rows > MANY else SCANS):
         begin = time.perf_counter()

@@ -49,8 +49,8 @@ def render_page(
     return response
 
 
-def fragment_response(html: SafeString) -> HttpResponse:
-    """A fragment that was written without a template, to the one address of its page."""
+def answer_fragment(html: SafeString) -> HttpResponse:
+    """Answer with a fragment that was written without a template."""
     response = HttpResponse(html)
     patch_vary_headers(response, VARY)
     return response

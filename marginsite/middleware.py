@@ -2,9 +2,9 @@
 times are shown.
 """
 
-import time
 from collections.abc import Callable
 from ipaddress import ip_address, ip_network
+from time import monotonic
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from allauth.usersessions.models import UserSession
@@ -34,9 +34,10 @@ PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 MOST_FIELDS = 50
 PEOPLE = ("/admin/auth/", "/admin/mfa/")
-NOTED_EVERY = 60.0  # seconds
-MOST_NOTED = 1000
 TYPED_INTO = ("/add/", "/password/")  # asked before anything is typed, not after
+
+NOTED_EVERY_SECONDS = 60
+MOST_NOTED = 1000  # sessions that a process remembers
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -118,8 +119,9 @@ def proof_for_people(get_response: Handler) -> Handler:
 
 def sessions_in_use(get_response: Handler) -> Handler:
     """Note when and from where each session is used, for the list of a person's sessions: once a
-    minute, and at once when address or browser change. Noted with every page, as allauth's own
-    middleware does, every reader would take a turn at the write lock that the money path waits for.
+    minute by each process, and at once when it sees another address or browser. With every page, as
+    allauth's own middleware does it, each reader would take a turn at the write lock that the money
+    path waits for.
     """
     noted: dict[str, tuple[str, str, float]] = {}  # what this process wrote last, by session
 
@@ -127,9 +129,9 @@ def sessions_in_use(get_response: Handler) -> Handler:
         key = request.session.session_key
         if key and request.user.is_authenticated:
             seen = request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_USER_AGENT", "")
-            now = time.monotonic()
-            address, browser, at = noted.get(key, ("", "", -NOTED_EVERY))
-            if (address, browser) != seen or now - at >= NOTED_EVERY:
+            now = monotonic()
+            address, browser, at = noted.get(key, ("", "", -NOTED_EVERY_SECONDS))
+            if (address, browser) != seen or now - at >= NOTED_EVERY_SECONDS:
                 UserSession.objects.create_from_request(request)
                 if len(noted) >= MOST_NOTED:
                     noted.clear()

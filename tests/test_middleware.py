@@ -41,7 +41,7 @@ def test_the_callers_address_is_taken_from_trusted_proxies_only(
 def ticks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The process's clock, to be moved on."""
     now = [1000.0]
-    monkeypatch.setattr("marginsite.middleware.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("marginsite.middleware.monotonic", lambda: now[0])
     return now
 
 

@@ -45,6 +45,8 @@ LIGHTS = {
     "red": ("x-circle", "not in order"),
     "not_known": ("question-mark-circle", "not known"),
 }
+# Of what changes a list: a request waits for the one before it, so that address and list agree.
+ONE_AT_A_TIME = ' hx-sync="#main:queue last"'
 VENUES = {"paper": ("paper", "PAPER"), "bitmart": ("live", "LIVE"), "live": ("live", "LIVE")}
 
 
@@ -220,7 +222,7 @@ def sort_link(
     by = ' class="by"' if direction else ""
     swap = (
         f' id="sort-{escape(field)}" hx-get="{href}" hx-target="#{escape(fragment)}"'
-        ' hx-swap="outerHTML" hx-push-url="true"'
+        f' hx-swap="outerHTML" hx-push-url="true"{ONE_AT_A_TIME}'
         if fragment
         else ""
     )

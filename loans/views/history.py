@@ -7,14 +7,12 @@ from django.http import HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from loans.htmx import HtmxHttpRequest, asked_fragment, fragment_response, render_page
+from loans.htmx import HtmxHttpRequest, answer_fragment, asked_fragment, render_page
 from loans.models import Kind
 from loans.services import certificates, history, loading, twins
 from loans.services.filters import HistoryFilter
 from loans.views import history_filter, history_rows, history_table
 from loans.views.who import accounts_of
-
-PARTS = (history_table.WHOLE, history_table.ROWS)
 
 
 @require_safe
@@ -45,17 +43,16 @@ def records(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
     page = history.list_page(kind, chosen, after=after)
     bad_place = bool(after) and history.order_of(kind, chosen.sort).read(after) is None
     rows = history_table.rows(kind, page, chosen, request, bad_place=bad_place)
-    fragment = asked_fragment(request, PARTS)
+    fragment = asked_fragment(request, (history_table.WHOLE, history_table.ROWS))
     if fragment == history_table.ROWS:
-        return fragment_response(rows)
+        return answer_fragment(rows)
     context = {
         "kind": str(kind),
         "chosen": chosen,
-        "page": page,
         "rows": rows,
         **_around(request, kind, chosen, is_fragment=fragment is not None),
     }
-    return render_page(request, "loans/history_list.html", context, partials=PARTS)
+    return render_page(request, "loans/history_list.html", context, partials=(history_table.WHOLE,))
 
 
 def _around(
@@ -65,12 +62,13 @@ def _around(
     totals, and what they rest on.
     """
     totals = history.totals(kind, chosen)
+    count = sum(total.count for total in totals)
     return {
         "now": timezone.now(),
         "marked": sum(name in chosen.errors for name in history_filter.FIELDS),
         "totals": history_rows.total_lines(kind, totals),
         "twice": twins.counted_twice(chosen.chosen),
-        "row_count": f"{sum(total.count for total in totals):,}",
+        "row_count": f"{count:,} row{'' if count == 1 else 's'}",
         "certificate": certificates.certify(
             chosen.chosen, kinds=[kind], symbols=chosen.symbols or None
         ),

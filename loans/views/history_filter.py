@@ -42,9 +42,7 @@ def filter_row(path: str, chosen: HistoryFilter) -> SafeString:
     """The row for a list at this path. One query, for the pairs that have records."""
     row = _Row(
         path=path,
-        accounts=tuple(
-            (str(one.pk), f"{one.label} ({one.get_venue_display()})") for one in chosen.accounts
-        ),
+        accounts=tuple((str(one.pk), _words(one)) for one in chosen.accounts),
         symbols=tuple(certificates.symbols_with_rows(chosen.accounts)),
         typed=tuple((name, chosen.typed[name]) for name in FIELDS),
         errors=tuple(chosen.errors.items()),
@@ -62,7 +60,7 @@ def errors_beside(chosen: HistoryFilter) -> SafeString:
     )
 
 
-def _account_words(account: Account) -> str:
+def _words(account: Account) -> str:
     return f"{account.label} ({account.get_venue_display()})"
 
 

@@ -13,16 +13,17 @@ from django.utils.safestring import SafeString
 from loans.models import Kind
 from loans.services.filters import HistoryFilter
 from loans.services.keyset import Page
-from loans.templatetags.loans import head_cell, icon, sort_link, with_changes
+from loans.templatetags.loans import ONE_AT_A_TIME, head_cell, icon, sort_link, with_changes
 from loans.views import history_rows
 
 WHOLE, ROWS = "history-table", "history-rows"  # the fragments that an order and a page fetch
+ACCOUNT = "Account"  # a column for those who see several
 # A column that sorts has a field; one with figures is aligned as numbers.
 HEADS: dict[str, tuple[tuple[str, str, str], ...]] = {
     Kind.BORROW: (
         ("at", "Borrowed at", ""),
         ("", "Pair", ""),
-        ("", "Account", ""),
+        ("", ACCOUNT, ""),
         ("amount", "Borrowed", "n"),
         ("interest", "Interest told", "n"),
         ("", "Daily rate then", "n"),
@@ -31,7 +32,7 @@ HEADS: dict[str, tuple[tuple[str, str, str], ...]] = {
     Kind.REPAY: (
         ("at", "Repaid at", ""),
         ("", "Pair", ""),
-        ("", "Account", ""),
+        ("", ACCOUNT, ""),
         ("amount", "Repaid", "n"),
         ("", "of that principal", "n"),
         ("interest", "of that interest", "n"),
@@ -51,24 +52,32 @@ def rows(
     for by a place that cannot be read.
     """
     count = len(page.rows)
-    shown = f"{count} row{'' if count == 1 else 's'} shown"
+    shown = said = f"{count} row{'' if count == 1 else 's'} shown"
+    if count:  # a sentence of its own for each page, or nobody would hear that it came
+        said = f"{shown}, beginning with record {escape(page.rows[0].record_id)}"
     notice = render_to_string("loans/partials/_history_bad_place.html") if bad_place else ""
     if count:
         content = _table(kind, page, chosen, request.GET) + _pager(page, shown, request.GET)
     else:
-        context = {"kind": kind, "is_narrowed": chosen.is_narrowed, "path": request.path}
+        context = {
+            "kind": kind,
+            "is_beyond": bool(request.GET.get("after")) and not bad_place,
+            "beginning": request.path + with_changes(request.GET, after=None),
+            "is_narrowed": chosen.is_narrowed,
+            "path": request.path,
+        }
         content = render_to_string("loans/partials/_history_empty.html", context)
     return SafeString(
-        f'<div id="{ROWS}" class="stack" data-say="{shown}">\n{notice}{content}\n</div>\n'
+        f'<div id="{ROWS}" class="stack" data-say="{said}">\n{notice}{content}\n</div>\n'
     )
 
 
 def _table(kind: Kind, page: Page, chosen: HistoryFilter, query: QueryDict) -> str:
-    lines = history_rows.lines(kind, page.rows, chosen)
+    heads, lines = _heads(kind, chosen, query), history_rows.lines(kind, page.rows, chosen)
     return (
-        f'<div class="table-scroll" tabindex="0" role="region" aria-label="{NAMES[kind]}">'
-        f'<table class="table pinned lines">\n  <thead><tr>{_heads(kind, chosen, query)}</tr>'
-        f"</thead>\n  <tbody>{lines}</tbody>\n</table></div>\n"
+        '<div class="table-scroll" tabindex="0" role="region" data-heir'
+        f' aria-label="{NAMES[kind]}"><table class="table pinned lines">\n'
+        f"  <thead><tr>{heads}</tr></thead>\n  <tbody>{lines}</tbody>\n</table></div>\n"
     )
 
 
@@ -78,7 +87,7 @@ def _heads(kind: Kind, chosen: HistoryFilter, query: QueryDict) -> str:
         if field:
             link, direction = sort_link(kept, chosen.sort, field, label, WHOLE)
             cells.append(head_cell(link, direction, css))
-        elif label != "Account" or len(chosen.accounts) > 1:
+        elif label != ACCOUNT or len(chosen.accounts) > 1:
             cells.append(head_cell(label, None, css))
     return "".join(cells) + REMARKS
 
@@ -104,5 +113,6 @@ def _link(query: QueryDict, way: str, inner: str, after: str | None, rel: str = 
     href = escape(with_changes(query, after=after))
     return (
         f'<a class="button" id="page-{way}"{rel} href="{href}" hx-get="{href}"'
-        f' hx-target="#{ROWS}" hx-swap="outerHTML show:#{ROWS}:top" hx-push-url="true">{inner}</a>'
+        f' hx-target="#{ROWS}" hx-swap="outerHTML show:#{ROWS}:top" hx-push-url="true"'
+        f"{ONE_AT_A_TIME}>{inner}</a>"
     )

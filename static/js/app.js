@@ -103,6 +103,12 @@
     if (root) cells(root, (key, cell) => cell.classList.toggle("changed", before.has(key) && before.get(key) !== cell.textContent));
   });
 
+  /* Whoever pressed what is gone now goes on at the fragment's [data-heir]. */
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (document.activeElement !== document.body) return;
+    event.detail.elt?.querySelector?.("[data-heir]")?.focus({ preventScroll: true });
+  });
+
   /* A fragment that came may say one sentence aloud. */
   document.addEventListener("htmx:afterSettle", (event) => {
     const said = event.detail.elt?.querySelector?.("[data-say]")?.dataset.say || event.detail.elt?.dataset?.say;

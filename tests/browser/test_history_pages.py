@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import OpenPage
 from tests.factories import NOW, borrow_row, keep, make_account, make_coverage
@@ -52,8 +52,11 @@ def test_the_next_page_comes_alone_and_begins_in_view(
     assert "after=" in page.url
     expect(page.locator("#page-next")).to_be_focused()
     assert page.evaluate(BEGINS_BELOW_THE_BAND)
+    expect(page.locator("#live")).to_have_text("50 rows shown, beginning with record L050")
     page.locator("#page-next").press("Enter")
     expect(page.locator(LIST)).to_have_count(ROWS - 100)
+    expect(page.locator("#live")).to_have_text("20 rows shown, beginning with record L100")
+    expect(page.get_by_role("region", name="Borrows")).to_be_focused()
     page.go_back()
     expect(page.locator(f"{LIST} .record-id").first).to_have_text("L050")
 
@@ -71,6 +74,24 @@ def test_an_order_chosen_in_the_list_stays_when_the_filter_changes(
     expect(page).to_have_url(re.compile(r"from=2020-01-01"))
     assert "sort=at" in page.url
     assert first_record(page) == f"L{ROWS - 1}"
+
+
+def test_a_late_answer_leaves_list_and_address_in_agreement(
+    open_page: OpenPage, owner: User, borrows: None
+) -> None:
+    page = open_page("/history/borrows/", person=owner)
+    held: list[Route] = []
+    page.route(re.compile("after="), lambda route: held.append(route))
+    page.locator("#page-next").click()
+    page.wait_for_timeout(100)
+
+    page.get_by_label("From").fill("2026-11-20")
+    page.get_by_label("From").press("Tab")
+    held[0].continue_()
+
+    expect(page).to_have_url(re.compile(r"from=2026-11-20"))
+    expect(page.locator(f"{LIST} .record-id").first).to_have_text("L000")
+    assert "after=" not in page.url
 
 
 def test_pages_turn_without_script(open_page: OpenPage, owner: User, borrows: None) -> None:

@@ -7,12 +7,15 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils.html import strip_tags
 
 from loans.models import Account, BorrowRecord, RepayRecord
 from tests import factories
 from tests.factories import NOW
+from tests.views.lists import beside, ids_on
 
 PAGES = ["/history/", "/history/borrows/", "/history/repays/"]
 FILES = ["/history/borrows.csv", "/history/repays.csv"]
@@ -30,8 +33,9 @@ def desk(owner: User) -> Account:
     return factories.make_account(owner=owner)
 
 
-def ids_on(response: Any) -> list[str]:
-    return [row.record_id for row in response.context["page"].rows]
+def asking(fragment: str) -> dict[str, str]:
+    """The headers with which htmx asks for a fragment."""
+    return {"HX-Request": "true", "HX-Target": fragment}
 
 
 def fill(account: Account, count: int, **fields: Any) -> None:
@@ -94,10 +98,7 @@ def test_a_colleague_sees_what_was_shared(desk: Account, colleague: User) -> Non
 def test_the_fragment_is_the_table_alone(client: Client, desk: Account) -> None:
     factories.make_borrow(account=desk)
 
-    answer = client.get(
-        "/history/borrows/?from=never",
-        headers={"HX-Request": "true", "HX-Target": "history-table"},
-    )
+    answer = client.get("/history/borrows/?from=never", headers=asking("history-table"))
 
     assert answer.text.strip().startswith('<div id="history-table"')
     assert "<html" not in answer.text
@@ -105,17 +106,54 @@ def test_the_fragment_is_the_table_alone(client: Client, desk: Account) -> None:
     assert "HX-Target" in answer.headers["Vary"]
 
 
-def test_pages_lead_through_every_row_once_and_back(client: Client, desk: Account) -> None:
+def test_turning_a_page_fetches_its_rows_alone(client: Client, desk: Account) -> None:
+    fill(desk, 60)
+    factories.make_coverage(account=desk)
+
+    with CaptureQueriesContext(connection) as asked:
+        answer = client.get("/history/borrows/?symbol=btc_usdt", headers=asking("history-rows"))
+
+    assert answer.text.startswith('<div id="history-rows"')
+    assert answer.text.count("<div") == answer.text.count("</div>")
+    assert "HX-Target" in answer.headers["Vary"]
+    assert beside(answer, "next").keys() == {"symbol", "after"}
+    tables = ("loans_recordtotal", "loans_coverage", "loans_sitestate")
+    assert not any(table in one["sql"] for one in asked for table in tables)
+
+
+def test_a_place_behind_the_last_row_leads_back_to_the_beginning(
+    client: Client, desk: Account
+) -> None:
+    fill(desk, 60)
+    everything = beside(client.get("/history/borrows/"), "next") | {"after": "1_1"}
+
+    for headers in ({}, asking("history-rows")):
+        answer = client.get("/history/borrows/", everything | {"q": "L"}, headers=headers)
+        assert "Nothing further" in answer.text
+        assert 'href="/history/borrows/?q=L"' in answer.text
+
+
+def test_the_totals_of_many_rows_say_how_many(client: Client, desk: Account) -> None:
+    fill(desk, 1200)
+
+    assert "of exactly the 1,200 rows of this list" in client.get("/history/borrows/").text
+
+
+@pytest.mark.parametrize("fragment", ["", "history-rows"])
+def test_pages_lead_through_every_row_once_and_back(
+    client: Client, desk: Account, fragment: str
+) -> None:
+    headers = asking(fragment) if fragment else {}
     fill(desk, 130)
     expected = list(BorrowRecord.objects.order_by("-at", "-id").values_list("record_id", flat=True))
 
     page = client.get("/history/borrows/")
     seen, back = ids_on(page), []
-    while page.context["page"].following:
-        page = client.get("/history/borrows/", {"after": page.context["page"].following})
+    while (query := beside(page, "next")) is not None:
+        page = client.get("/history/borrows/", query, headers=headers)
         seen += ids_on(page)
-    while page.context["page"].preceding:
-        page = client.get("/history/borrows/", {"after": page.context["page"].preceding})
+    while (query := beside(page, "previous")) is not None:
+        page = client.get("/history/borrows/", query, headers=headers)
         back = ids_on(page) + back
 
     assert seen == expected
@@ -142,13 +180,11 @@ def test_every_order_holds_over_accounts_and_unknown_figures(
         return (value is not None, value or 0, record.pk)
 
     expected = sorted(BorrowRecord.objects.all(), key=key, reverse=sort.startswith("-"))
-    seen, after = [], ""
-    while True:
-        page = client.get("/history/borrows/", {"sort": sort, "after": after})
+    seen, query = [], {"sort": sort}
+    while query is not None:
+        page = client.get("/history/borrows/", query)
         seen += ids_on(page)
-        after = page.context["page"].following
-        if not after:
-            break
+        query = beside(page, "next")
 
     assert seen == [record.record_id for record in expected]
 
@@ -164,7 +200,7 @@ def test_filters_narrow_the_rows_and_the_totals(client: Client, desk: Account, o
     def shown(**query: str) -> set[str]:
         answer = client.get("/history/borrows/", query)
         found = set(ids_on(answer))
-        assert answer.context["row_count"] == str(len(found))
+        assert f"of exactly the {len(found)} row{'s' * (len(found) != 1)} of" in answer.text
         return found
 
     assert shown() == {"A", "B", "C"}
@@ -305,8 +341,8 @@ def test_texts_of_others_are_escaped_wherever_they_stand(client: Client, owner: 
     factories.make_coverage(account=account, symbol=text)
 
     for url in PAGES:
-        for headers in ({}, {"HX-Request": "true", "HX-Target": "history-table"}):
-            page = client.get(url, headers=headers).text
+        for headers in ({}, asking("history-table"), asking("history-rows")):
+            page = client.get(url, {"sort": text, text: text}, headers=headers).text
             assert "<script>x" not in page
             assert "\"'&" not in page
             assert "&lt;script&gt;x&lt;/script&gt;&quot;&#x27;&amp;" in page
@@ -391,7 +427,7 @@ def test_a_fragment_asks_nothing_of_the_frame(
     client: Client, desk: Account, django_assert_max_num_queries: Callable
 ) -> None:
     fill(desk, 200)
-    headers = {"HX-Request": "true", "HX-Target": "history-table"}
+    headers = asking("history-table")
     client.get("/history/borrows/", headers=headers)
 
     with django_assert_max_num_queries(12) as asked:

@@ -14,6 +14,7 @@ from django.test import Client
 from loans.models import Account
 from tests import factories
 from tests.factories import NOW
+from tests.views.lists import ids_on
 
 
 @pytest.fixture
@@ -32,10 +33,6 @@ def lines_of(response: Any) -> list[dict[str, str]]:
     body = b"".join(response.streaming_content).decode()
     assert body.count("\n") == body.count("\r\n")
     return list(csv.DictReader(io.StringIO(body, newline=""), strict=True))
-
-
-def ids_on(response: Any) -> list[str]:
-    return [row.record_id for row in response.context["page"].rows]
 
 
 def fill(account: Account, count: int, **fields: Any) -> None:
