@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from datetime import tzinfo
 from functools import lru_cache
 from typing import Any
-from uuid import UUID
 
 from loans.models import Kind
 from loans.services import record_runs
@@ -62,38 +61,39 @@ def _line_of(kind: str, chosen: HistoryFilter) -> Callable[[tuple[Any, ...]], st
         held_id(account.pk): f"{csv_text(account.label)},{csv_text(account.venue)}"
         for account in chosen.accounts
     }
-    name = lru_cache(maxsize=4096)(csv_text)
+    names = lru_cache(maxsize=4096)(lambda *texts: ",".join(map(csv_text, texts)))
     amount = figure_text(AMOUNT_PLACES)
-    rate = lru_cache(maxsize=4096)(figure_text(RATE_PLACES))
-    moment = _instant_text(chosen.zone)
+    rate = figure_text(RATE_PLACES)
+    rates = lru_cache(maxsize=4096)(lambda *texts: ",".join(map(rate, texts)))
+    moment, ends = _instant_text(chosen.zone), ("no,", "yes,")
 
-    def names(account: str, record_id: str, symbol: str, currency: str) -> str:
-        plain_id = record_id if record_id.isalnum() else csv_text(record_id)
-        return f"{starts[account]},{plain_id},{name(symbol)},{name(currency)}"
-
+    # One text a line, and few calls: each of them is a tenth of all the time.
     def borrow(row: tuple[Any, ...]) -> str:
-        _, account, at, changed, *texts, principal, interest, daily, hourly, cause = row
+        _, account, at, changed, name, symbol, currency, principal, interest, day, hour, cause = row
         return (
-            f"{names(account, *texts)},{amount(principal)},{amount(interest)},{moment(at)},"
-            f"{rate(daily)},{rate(hourly)},{_end(changed, cause)}"
+            f"{starts[account]},{name if name.isalnum() else csv_text(name)},"
+            f"{names(symbol, currency)},{amount(principal)},{amount(interest)},{moment(at)},"
+            f"{rates(day, hour)},{ends[changed]}{id_text(cause) if cause else ''},\r\n"
         )
 
     def repay(row: tuple[Any, ...]) -> str:
-        _, account, at, changed, *texts, paid, principal, interest, cause = row
+        _, account, at, changed, name, symbol, currency, paid, principal, interest, cause = row
         return (
-            f"{names(account, *texts)},{amount(paid)},{amount(principal)},{amount(interest)},"
-            f"{moment(at)},{_end(changed, cause)}"
+            f"{starts[account]},{name if name.isalnum() else csv_text(name)},"
+            f"{names(symbol, currency)},{amount(paid)},{amount(principal)},{amount(interest)},"
+            f"{moment(at)},{ends[changed]}{id_text(cause) if cause else ''},\r\n"
         )
 
     return borrow if kind == Kind.BORROW else repay
-
-
-def _end(changed: bool | int, cause: UUID | str | None) -> str:
-    return f"{'yes' if changed else 'no'},{id_text(cause)},\r\n"
 
 
 def _instant_text(zone: tzinfo) -> Callable[[str], str]:
     """What writes an instant, held as `2026-11-20 12:00:00[.25]` in UTC, as a cell."""
     if str(zone) != "UTC":
         return lambda text: time_cell(instant(text), zone)
-    return lambda text: f"{text[:10]}T{text[11:19]}.{text[20:23]:0<3}+00:00"
+
+    def write(text: str) -> str:
+        thousandths = f"{text[20:23]:0<3}" if len(text) > 19 else "000"
+        return f"{text[:10]}T{text[11:19]}.{thousandths}+00:00"
+
+    return write
