@@ -118,6 +118,16 @@ def test_every_sort_of_the_table_works(trader: Client) -> None:
         assert listed(html(trader, f"/rates/?sort={sort}&currency=")) == ["BTC_USDT-quote"]
 
 
+def test_an_order_chosen_in_the_table_goes_along_when_the_filter_changes(trader: Client) -> None:
+    headers = {"HX-Request": "true", "HX-Target": "rate-table"}
+    kept = '<input type="hidden" name="sort" value="-daily" form="rates-filter">'
+
+    for sent in ({}, headers):
+        assert kept in trader.get("/rates/", {"sort": "-daily"}, headers=sent).text
+        assert 'name="sort"' not in trader.get("/rates/", headers=sent).text
+    assert 'id="rates-filter"' in trader.get("/rates/").text
+
+
 def test_search_finds_pairs_by_any_spelling(trader: Client) -> None:
     offer("BTC_USDT")
     offer("ETH_USDT")
