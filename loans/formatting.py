@@ -23,7 +23,8 @@ EXACT = Context(prec=120, rounding=ROUND_HALF_EVEN)
 
 def digits(value: Decimal, *, places: int = AMOUNT_PLACES, grouped: bool = True) -> str:
     """The number in full with a fixed count of places; more only where the value has more."""
-    return "".join(_split_zeros(format(value, "f"), places, grouped=grouped))
+    own = len(plain(value).partition(".")[2])
+    return format(value, f"{',' if grouped else ''}.{max(places, own)}f")
 
 
 def plain(value: Decimal) -> str:
@@ -38,64 +39,56 @@ def grouped(value: Decimal) -> str:
     return f"{Decimal(whole):,f}{point}{places}"
 
 
-def _split_zeros(text: str, places: int, *, grouped: bool = True) -> tuple[str, str]:
-    """The plain digits of a number with its thousands apart, before the trailing zeros; and those
-    zeros up to so many places, with the point if nothing else is behind it.
+def number_html(whole: str, behind: str, after: str = "", *, places: int = AMOUNT_PLACES) -> str:
+    """A number from its plain digits before and behind the point: thousands apart, and trailing
+    zeros dimmed. A text, for long tables that join their cells: marking each of them as safe takes
+    as long as writing it. Digits are ours, so there is nothing in them to escape.
     """
-    whole, _, behind = text.partition(".")
-    if grouped and len(whole) > 3:
-        whole = f"{int(whole):,}"
+    sign = ""
+    if whole[0] == "-":
+        sign, whole = "−", whole[1:]
+    if len(whole) > 3:
+        whole = f"{whole[:-3]},{whole[-3:]}" if len(whole) < 7 else f"{int(whole):,}"
     kept = behind.rstrip("0")
-    zeros = "0" * (places - len(kept))
+    dimmed = _dimmed(places - len(kept), not kept)
     if kept:
-        return f"{whole}.{kept}", zeros
-    return whole, f".{zeros}" if zeros else ""
+        return f'<span class="num">{sign}{whole}.{kept}{dimmed}{after}</span>'
+    return f'<span class="num">{sign}{whole}{dimmed}{after}</span>'
 
 
-def _number(text: str, places: int, after: str) -> str:
-    """`text` is digits of ours, so there is nothing in it to escape."""
-    head, zeros = _split_zeros(text, places)
-    if head[0] == "-":
-        head = f"−{head[1:]}"
-    dimmed = f'<span class="z">{zeros}</span>' if zeros else ""
-    return f'<span class="num">{head}{dimmed}{after}</span>'
+@lru_cache(maxsize=128)
+def _dimmed(zeros: int, has_point: bool) -> str:
+    """So many zeros, and the point if nothing else is behind it."""
+    point = "." if has_point else ""
+    return f'<span class="z">{point}{"0" * zeros}</span>' if zeros > 0 else ""
 
 
 def amount(value: Decimal | None, currency: str = "", *, places: int = AMOUNT_PLACES) -> SafeString:
     """An amount in full digits, its trailing zeros dimmed, its currency smaller behind it."""
-    text = "" if value is None else format(value, "f")
-    return SafeString(amount_html(text, currency, places=places))
-
-
-def amount_html(text: str, currency: str = "", *, places: int = AMOUNT_PLACES) -> str:
-    """As `amount`, of the plain digits of a figure (empty if it is not known), for long tables that
-    join their cells: marking each of them as safe takes as long as writing it.
-    """
-    if not text:
+    if value is None:
         return UNKNOWN
-    return _number(text, places, _unit(currency) if currency else "")
+    whole, _, behind = format(value, "f").partition(".")
+    return SafeString(number_html(whole, behind, unit_html(currency), places=places))
 
 
 @lru_cache(maxsize=1024)
-def _unit(currency: str) -> str:
-    return f'<span class="cur">{escape(currency)}</span>'
+def unit_html(currency: str) -> str:
+    """What stands behind an amount; nothing if it is of no currency."""
+    return f'<span class="cur">{escape(currency)}</span>' if currency else ""
 
 
 def percent_text(fraction: Decimal, *, places: int = PERCENT_PLACES) -> str:
     """A fraction as percent without HTML: 0.00055 gives `0.055000 %`. Rounds half to even."""
-    return f"{''.join(_split_zeros(_in_hundredths(fraction, places), places))} %"
-
-
-def _in_hundredths(fraction: Decimal, places: int) -> str:
-    return format(EXACT.multiply(fraction, Decimal(100)), f".{places}f")
+    return f"{EXACT.multiply(fraction, Decimal(100)):,.{places}f} %"
 
 
 def percent(fraction: Decimal | None, *, places: int = PERCENT_PLACES) -> SafeString:
     """A fraction as percent, trailing zeros dimmed."""
     if fraction is None:
         return UNKNOWN
-    text = _in_hundredths(fraction, places)
-    return SafeString(_number(text, places, '<span class="cur pct">%</span>'))
+    text = format(EXACT.multiply(fraction, Decimal(100)), f".{places}f")
+    whole, _, behind = text.partition(".")
+    return SafeString(number_html(whole, behind, '<span class="cur pct">%</span>', places=places))
 
 
 def change(fraction: Decimal | None, *, places: int = 1) -> SafeString:
@@ -167,7 +160,7 @@ def instant_html(utc: str, zone: tzinfo, *, milliseconds: bool = False) -> str:
     """As `instant`, of its text in UTC (`2026-11-20 12:00:00[.25]`), for long tables that join
     their cells.
     """
-    thousandths = f"{utc[20:23]:0<3}"
+    thousandths = f"{utc[20:23]:0<3}" if len(utc) > 19 else "000"
     if str(zone) == "UTC":  # most people's, and a fraction of the work
         local = f"{utc[:19]}.{thousandths} UTC" if milliseconds else f"{utc[:19]} UTC"
     else:

@@ -51,6 +51,4 @@ def render_page(
 
 def answer_fragment(html: SafeString) -> HttpResponse:
     """Answer with a fragment that was written without a template."""
-    response = HttpResponse(html)
-    patch_vary_headers(response, VARY)
-    return response
+    return HttpResponse(html, headers={"Vary": ", ".join(VARY)})

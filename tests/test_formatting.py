@@ -121,5 +121,6 @@ def test_every_amount_is_written_as_python_writes_it_with_its_zeros_dimmed() -> 
         kept = text.rstrip("0").removesuffix(".")
         zeros = f'<span class="z">{text[len(kept) :]}</span>' if kept != text else ""
         assert formatting.amount(value) == f'<span class="num">{kept}{zeros}</span>'
-        assert formatting.amount_html(f"{value:.8f}") == formatting.amount(value)
+        parts = f"{value:.8f}".split(".")
+        assert formatting.number_html(*parts) == formatting.amount(value)
         assert formatting.digits(value).replace("-", "−") == text

@@ -43,26 +43,35 @@ def id_text(held: UUID | str | None) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def figure(text: str | None) -> Decimal | None:
-    """An amount as a value."""
+def figure(text: str | None, places: int = AMOUNT_PLACES) -> Decimal | None:
+    """A figure of so many places as a value; an amount, if nothing else is said."""
     if text is None:
         return None
-    return decode(text, places=AMOUNT_PLACES) if connection.vendor == "sqlite" else Decimal(text)
+    return decode(text, places=places) if connection.vendor == "sqlite" else Decimal(text)
+
+
+def figure_parts(places: int) -> Callable[[str], tuple[str, str]]:
+    """What splits a figure of so many places into its digits before and behind the point, without
+    grouping; a sign is before.
+    """
+    if connection.vendor != "sqlite":
+        return lambda text: (text[: -places - 1], text[-places:])
+
+    def split(text: str) -> tuple[str, str]:
+        if text[0] == "0":
+            text = number_cell(decode(text, places=places))
+            return text[: -places - 1], text[-places:]
+        return text[1:-places].lstrip("0") or "0", text[-places:]
+
+    return split
 
 
 def figure_text(places: int) -> Callable[[str | None], str]:
     """What writes a figure of so many places: all of them, no grouping; empty if not known."""
     if connection.vendor != "sqlite":
         return lambda text: text or ""
-
-    def write(text: str | None) -> str:
-        if text is None:
-            return ""
-        if text[0] == "0":
-            return number_cell(decode(text, places=places))
-        return f"{text[1:-places].lstrip('0') or '0'}.{text[-places:]}"
-
-    return write
+    split = figure_parts(places)
+    return lambda text: "" if text is None else ".".join(split(text))
 
 
 def instant(text: str) -> datetime:

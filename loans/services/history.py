@@ -64,12 +64,12 @@ def _pairs_with(text: str, accounts: tuple[Account, ...]) -> tuple[str, ...]:
 def list_page(
     kind: str, chosen: HistoryFilter, *, after: str = "", size: int = PAGE_SIZE
 ) -> keyset.Page:
-    """One page of a filter's rows as texts, in its order; a token that cannot be read gives the
-    first.
+    """One page of a filter's rows as the database holds them, in its order; a token that cannot be
+    read gives the first.
     """
     order = order_of(kind, chosen.sort)
     return keyset.page(
-        partial(record_runs.fetch_shown, kind, chosen), order, size=size, cursor=order.read(after)
+        partial(record_runs.fetch_held, kind, chosen), order, size=size, cursor=order.read(after)
     )
 
 

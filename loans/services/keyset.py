@@ -15,7 +15,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from loans.services.held import instant
+from loans.services.held import figure, instant
 from loans.services.sql import ALWAYS, Condition, both
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -195,12 +195,10 @@ def page(
 
 
 def cursor_of(row: Any, order: Order, *, backwards: bool = False) -> Cursor:
-    """Where a named row stands. Its key may be a text: an instant as it is held, or the digits of a
-    figure, none if it is not known.
-    """
+    """Where a named row stands. A text as its key is an instant or a figure as it is held."""
     key = getattr(row, order.column)
     if isinstance(key, str):
-        key = instant(key) if order.is_instant else Decimal(key) if key else None
+        key = instant(key) if order.is_instant else figure(key)
     return Cursor(key, row.id, backwards)
 
 

@@ -1,5 +1,5 @@
-"""Runs of records in order, read by one statement each: as values, as texts for pages, or as the
-database holds them for the largest files.
+"""Runs of records in order, read by one statement each: as values, or as the database holds them
+for pages and the largest files.
 
 Which rows a filter means is said here once. Reads only; every run starts from the accounts in the
 filter, which are the ones its reader sees.
@@ -8,7 +8,7 @@ filter, which are the ones its reader sees.
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -23,7 +23,6 @@ from loans.services.record_store import model_of
 from loans.services.sql import (
     ALWAYS,
     Condition,
-    Converter,
     both,
     converters,
     from_database,
@@ -37,10 +36,10 @@ REPAY_COLUMNS = (*COMMON, "amount", "principal")
 REPEATED = frozenset({"account", "daily_rate", "hourly_rate"})
 BorrowRow = namedtuple("BorrowRow", (*BORROW_COLUMNS, "instruction__id"))
 RepayRow = namedtuple("RepayRow", (*REPAY_COLUMNS, "instruction__id"))
-# What a page shows: a number for `id`, texts for all the rest.
-SHOWN_OF_BORROW = (*COMMON, "uuid", "principal", "daily_rate")
-ShownBorrow = namedtuple("ShownBorrow", (*SHOWN_OF_BORROW, "instruction__id"))
-ShownRepay = namedtuple("ShownRepay", (*REPAY_COLUMNS, "instruction__id"))
+# What a page shows, as the database holds it: `held` says how to read it.
+HELD_OF_BORROW = (*COMMON, "uuid", "principal", "daily_rate")
+HeldBorrow = namedtuple("HeldBorrow", (*HELD_OF_BORROW, "instruction__id"))
+HeldRepay = namedtuple("HeldRepay", (*REPAY_COLUMNS, "instruction__id"))
 # More members than this cost more than filtering a run of the time index.
 MOST_MEMBERS = 24
 # SQLite joins at most 500 runs, and a member may need two of them twice over.
@@ -70,35 +69,19 @@ def fetch(
     return list(map(make, from_database(found, steps)))
 
 
-def fetch_shown(
+def fetch_held(
     kind: str, chosen: HistoryFilter, order: Order, limit: int, cursor: Cursor | None
 ) -> list[Any]:
-    """As `fetch`, but figures are digits, empty if they are not known; instants are texts in UTC,
-    and ids are texts.
-    """
-    row = ShownBorrow if kind == Kind.BORROW else ShownRepay
-    select, steps = _texts(row._fields, connection.vendor)
-    found = fetch_raw(kind, chosen, order, limit, cursor, select=select)
-    return list(map(row._make, from_database(found, steps)))
+    """As `fetch`, but with what a page shows, as the database holds it."""
+    row = HeldBorrow if kind == Kind.BORROW else HeldRepay
+    select = _as_texts(row._fields[:-1], connection.vendor)
+    return list(map(row._make, fetch_raw(kind, chosen, order, limit, cursor, select=select)))
 
 
 @cache
-def _texts(names: tuple[str, ...], vendor: str) -> tuple[list[str], list[tuple[int, Converter]]]:
-    """The expressions of a row's columns but the last, and what makes texts of what this engine
-    holds, by their place in the row.
-    """
-    amount = held.figure_text(held.AMOUNT_PLACES)
-    readers: dict[str, Converter] = {
-        "account_id": lru_cache(1024)(held.id_text),
-        "uuid": held.id_text,
-        "amount": amount,
-        "principal": amount,
-        "interest": amount,
-        "daily_rate": lru_cache(1024)(held.figure_text(held.RATE_PLACES)),
-        "instruction__id": held.id_text,
-    }
-    steps = [(place, readers[name]) for place, name in enumerate(names) if name in readers]
-    return [held.as_text(name) for name in names[:-1]], steps
+def _as_texts(names: tuple[str, ...], vendor: str) -> list[str]:
+    """The columns as expressions, written once an engine."""
+    return [held.as_text(name) for name in names]
 
 
 def fetch_raw(

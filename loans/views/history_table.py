@@ -4,6 +4,7 @@ Written here and not in a template, because turning a page asks for nothing else
 through its many small links takes a template longer than the rows.
 """
 
+from functools import lru_cache
 from html import escape
 
 from django.http import HttpRequest, QueryDict
@@ -73,7 +74,9 @@ def rows(
 
 
 def _table(kind: Kind, page: Page, chosen: HistoryFilter, query: QueryDict) -> str:
-    heads, lines = _heads(kind, chosen, query), history_rows.lines(kind, page.rows, chosen)
+    kept = with_changes(query, sort=None, after=None)
+    heads = _heads(kind, kept, chosen.sort, with_account=len(chosen.accounts) > 1)
+    lines = history_rows.lines(kind, page.rows, chosen)
     return (
         '<div class="table-scroll" tabindex="0" role="region" data-heir'
         f' aria-label="{NAMES[kind]}"><table class="table pinned lines">\n'
@@ -81,36 +84,39 @@ def _table(kind: Kind, page: Page, chosen: HistoryFilter, query: QueryDict) -> s
     )
 
 
-def _heads(kind: Kind, chosen: HistoryFilter, query: QueryDict) -> str:
-    cells, kept = [], with_changes(query, sort=None, after=None)
+@lru_cache(maxsize=64)
+def _heads(kind: Kind, kept: str, sort: str, *, with_account: bool) -> str:
+    """The same on every page of a list; `kept` is its query without order and place."""
+    cells = []
     for field, label, css in HEADS[kind]:
         if field:
-            link, direction = sort_link(kept, chosen.sort, field, label, WHOLE)
+            link, direction = sort_link(kept, sort, field, label, WHOLE)
             cells.append(head_cell(link, direction, css))
-        elif label != ACCOUNT or len(chosen.accounts) > 1:
+        elif label != ACCOUNT or with_account:
             cells.append(head_cell(label, None, css))
     return "".join(cells) + REMARKS
 
 
 def _pager(page: Page, shown: str, query: QueryDict) -> str:
     """How many rows are shown, and the ways to those beside them."""
-    links = []
+    links, first = [], with_changes(query, after=None)
+    place = f"{first}{'&' if len(first) > 1 else ''}after="
     if page.preceding:
-        links.append(_link(query, "first", f"{FIRST}First", None))
-        links.append(_link(query, "previous", f"{BACK}Previous", page.preceding, ' rel="prev"'))
+        links.append(_link("first", f"{FIRST}First", first))
+        links.append(_link("previous", f"{BACK}Previous", place + page.preceding, ' rel="prev"'))
     if page.following:
-        links.append(_link(query, "next", f"Next {ON}", page.following, ' rel="next"'))
+        links.append(_link("next", f"Next {ON}", place + page.following, ' rel="next"'))
     return (
         f'<nav class="pager" aria-label="Pages of the list"><span>{shown}</span>'
         f'<span class="space"></span>\n  {"".join(links)}</nav>'
     )
 
 
-def _link(query: QueryDict, way: str, inner: str, after: str | None, rel: str = "") -> str:
+def _link(way: str, inner: str, query: str, rel: str = "") -> str:
     """A button that fetches the rows of another page and puts their beginning in view; a link to
     the whole page without script.
     """
-    href = escape(with_changes(query, after=after))
+    href = escape(query)
     return (
         f'<a class="button" id="page-{way}"{rel} href="{href}" hx-get="{href}"'
         f' hx-target="#{ROWS}" hx-swap="outerHTML show:#{ROWS}:top" hx-push-url="true"'

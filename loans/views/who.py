@@ -4,6 +4,7 @@ accounts they see.
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from urllib.parse import urlencode
@@ -13,16 +14,17 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser, User
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from loans.models import Account
 from loans.services.audit import By
-from loans.services.sql import converters, from_database
+from loans.services.sql import Converter, converters, from_database
 
 KEPT = "kept_while_proving"
 _ANYONE = -1  # no person's key
+_SHOWN = ("id", "venue", "label", "status", "exchange_account")
 
 
 def who(request: HttpRequest, now: datetime) -> By:
@@ -35,32 +37,38 @@ def accounts_of(request: HttpRequest) -> list[Account]:
     read once a request: the page and its frame ask for them. For pages that change no account.
     """
     if not hasattr(request, "accounts_seen"):
-        sql, params = _sql_of_visible(connection.vendor)
-        person = request.user.pk
-        values = [person if value == _ANYONE else value for value in params]
-        request.accounts_seen = _read_accounts(sql, values)
+        request.accounts_seen = _visible(connection.vendor).read(request.user.pk)
     return request.accounts_seen
 
 
-def _read_accounts(sql: str, values: Sequence[object]) -> list[Account]:
-    """As `Account.objects.raw`, which works out anew each time what each column is."""
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        names = [column[0] for column in cursor.description]
-        fields = tuple(map(Account._meta.get_field, names))
-        rows = from_database(cursor.fetchall(), converters(fields, connection.vendor))
-        return [Account.from_db(connection.alias, names, row) for row in rows]
+@dataclass(frozen=True, slots=True)
+class _Visible:
+    """The statement of `visible_to` and how to read its answer, worked out once an engine: that
+    takes the ORM several times as long as the database to answer it.
+    """
+
+    sql: str
+    params: tuple[object, ...]
+    names: Sequence[str]
+    steps: Sequence[tuple[int, Converter]]
+
+    def read(self, person: int) -> list[Account]:
+        """The accounts that this person sees. One query."""
+        with connection.cursor() as cursor:
+            cursor.execute(self.sql, [person if one == _ANYONE else one for one in self.params])
+            rows = from_database(cursor.fetchall(), self.steps)
+        return [Account.from_db(DEFAULT_DB_ALIAS, self.names, row) for row in rows]
 
 
 @cache
-def _sql_of_visible(vendor: str) -> tuple[str, tuple[object, ...]]:
-    """The statement of `visible_to`, written once an engine: that takes the ORM several times as
-    long as the database to answer it.
-    """
-    seen = Account.objects.visible_to(User(pk=_ANYONE)).only(
-        "venue", "label", "status", "exchange_account"
+def _visible(vendor: str) -> _Visible:
+    fields = [field for field in Account._meta.concrete_fields if field.name in _SHOWN]
+    seen = Account.objects.visible_to(User(pk=_ANYONE)).only(*_SHOWN)
+    return _Visible(
+        *seen.query.sql_with_params(),
+        names=[field.attname for field in fields],
+        steps=converters(tuple(fields), vendor),
     )
-    return seen.query.sql_with_params()
 
 
 def zone_name(person: AbstractBaseUser | AnonymousUser) -> str:
