@@ -265,6 +265,13 @@ def keep(kind: str, rows: Iterable[Any]) -> list[Any]:
     return kept
 
 
+def amend(loan: BorrowRecord, **figures: str) -> None:
+    """Let a loan's kept figures be these, as after later readings, and what they add up to."""
+    BorrowRecord.objects.filter(pk=loan.pk).update(**figures)
+    rollups.rebuild(loan.account_id, Kind.BORROW)
+    loan.refresh_from_db()
+
+
 def make_observation(
     *,
     account: Account,
@@ -283,6 +290,8 @@ def tell(
     loan: BorrowRecord, interest: str | None, *, at: datetime, principal: str | None = None
 ) -> Observation:
     """Let the venue say of a loan what its interest is, and its principal; keeps no figure."""
+    again = BorrowRecord.objects.filter(pk=loan.pk, first_seen_at__lt=at)
+    again.exclude(told_again_at__gt=at).update(told_again_at=at)
     said = loan.principal if principal is None else Decimal(principal)
     return make_observation(
         account=loan.account,

@@ -36,6 +36,12 @@ class BorrowRecord(models.Model):
     )
     at = models.DateTimeField(help_text="When the loan was taken, by the venue's clock.")
     first_seen_at = models.DateTimeField()
+    told_again_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="When the venue last told something else of it than before; none: never.",
+    )
     story_changed = models.BooleanField(default=False)
 
     class Meta:
@@ -52,6 +58,12 @@ class BorrowRecord(models.Model):
             models.Index(fields=["account", "currency", "-at", "-id"], name="borrow_by_currency"),
             models.Index(fields=["account", "principal", "id"], name="borrow_by_principal"),
             models.Index(fields=["account", "interest", "id"], name="borrow_by_interest"),
+            models.Index(fields=["account", "first_seen_at", "at"], name="borrow_by_sight"),
+            models.Index(
+                fields=["account", "told_again_at", "at"],
+                name="borrow_told_again",
+                condition=Q(told_again_at__isnull=False),
+            ),
         )
 
     def __str__(self) -> str:
@@ -84,6 +96,7 @@ class RepayRecord(models.Model):
             models.Index(fields=["account", "currency", "-at", "-id"], name="repay_by_currency"),
             models.Index(fields=["account", "amount", "id"], name="repay_by_amount"),
             models.Index(fields=["account", "interest", "id"], name="repay_by_interest"),
+            models.Index(fields=["account", "first_seen_at", "at"], name="repay_by_sight"),
         )
 
     def __str__(self) -> str:

@@ -11,19 +11,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
-from django.db.models import Aggregate, Count, Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import Count, F, Max, QuerySet
 
 from loans import exact
 from loans.bitmart.readers import read_borrow_record
 from loans.bitmart.rows import BadRow
-from loans.fields import ExactSum
-from loans.models import Account, BorrowRecord, Kind, Observation, RepayRecord
+from loans.models import Account, BorrowRecord, Kind, Observation
+from loans.services import rollups, spans
 from loans.services.position import Recorded, Slot
+from loans.services.rollups import Figures
 
 # How many ids one query names: SQLite takes 999 parameters on its oldest builds.
 IDS_A_QUERY = 500
-Rows = dict[Slot, dict]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,25 +86,32 @@ class Cut:
         return any(said.principal for said in one.tellings if said.seen_at <= self.as_of)
 
     def movements(self, since: datetime) -> dict[Slot, Recorded]:
-        """What was borrowed and repaid from `since` on, and told of the loans taken then."""
+        """What was borrowed and repaid from `since` on, and told of the loans taken then: from the
+        records themselves, so that it checks the totals that the cuts are made of. Two queries.
+        """
         own = [one for one in self.retold if one.loan.at >= since]
-        lent, back = _read(self.account, since, self.until, self.as_of)
-        return _corrected(_add_up(lent, back), own, self)
+        lent, back = (_moved(kind, since, self) for kind in (Kind.BORROW, Kind.REPAY))
+        return _corrected(_both(lent, back), own, self)
 
 
 def cut(account: Account, *, until: datetime, as_of: datetime) -> Cut:
     """The books of an account before `until`; `as_of` is at or after it."""
-    lent, back = _read(account, None, until, as_of)
-    sums = _add_up(lent, back)
-    late_slots = [slot for slot, row in lent.items() if row["late"]]
-    unread = _unread(account, {slot: sums[slot] for slot in late_slots}, until, as_of)
-    late = [row for rows in (lent, back) for row in rows.values() if row["late"]]
+    lent, back = (
+        spans.by_slot(kind, account, until=until, known_at=as_of)
+        for kind in (Kind.BORROW, Kind.REPAY)
+    )
+    sums = _both(lent, back)
+    late_lent, late_back = (
+        _late(kind, account, until, as_of) for kind in (Kind.BORROW, Kind.REPAY)
+    )
+    unread = _unread(account, {slot: sums[slot] for slot in late_lent}, until, as_of)
+    late = [*late_lent.values(), *late_back.values()]
     found = Cut(
         account=account,
         until=until,
         as_of=as_of,
-        late=sum(row["late"] for row in late),
-        late_at=max((row["late_at"] for row in late), default=None),
+        late=sum(count for count, _ in late),
+        late_at=max((last for _, last in late), default=None),
         unread=frozenset(loan.pk for loan in unread),
         retold=tuple(retold([*unread, *_told_again(account, until, as_of)])),
         recorded={},
@@ -166,61 +174,45 @@ def _telling(loan: BorrowRecord, seen_at: datetime, body: Mapping) -> Telling | 
     return Telling(seen_at, row.principal, row.interest)
 
 
-def _read(
-    account: Account, since: datetime | None, until: datetime, as_of: datetime
-) -> tuple[Rows, Rows]:
-    """The sums of loans and of repayments, as they are kept now. Two queries."""
-    span = Q(account=account, at__lt=until, first_seen_at__lte=as_of)
-    span &= Q(at__gte=since) if since else Q()
-    unknown = Count("id", filter=Q(principal__isnull=True))
-    lent = _sums(BorrowRecord.objects.filter(span), until, unknown=unknown)
-    return lent, _sums(RepayRecord.objects.filter(span), until)
-
-
-def _sums(records: QuerySet, until: datetime, **more: Aggregate) -> Rows:
-    is_late = Q(first_seen_at__gt=until)
-    rows = (
-        records.order_by()
-        .values("account_id", "symbol", "currency")
-        .annotate(
-            rows=Count("id"),
-            late=Count("id", filter=is_late),
-            late_at=Max("first_seen_at", filter=is_late),
-            **more,
-            sum_principal=ExactSum("principal"),
-            sum_interest=ExactSum("interest"),
-        )
+def _moved(kind: str, since: datetime, at: Cut) -> dict[Slot, Figures]:
+    """What the records of a kind from `since` to the cut add up to, as they are kept now."""
+    records = rollups.MODELS[Kind(kind)].objects.filter(
+        account=at.account, at__gte=since, at__lt=at.until, first_seen_at__lte=at.as_of
     )
-    return {Slot(row["account_id"], row["symbol"], row["currency"]): row for row in rows}
+    rows = records.order_by().values(*Slot._fields).annotate(**rollups.figures_of(kind))
+    return {_slot_of(row): rollups.read_figures(row) for row in rows}
 
 
-def _add_up(lent: Rows, back: Rows) -> dict[Slot, Recorded]:
+def _both(lent: Mapping[Slot, Figures], back: Mapping[Slot, Figures]) -> dict[Slot, Recorded]:
     """Loans and repayments of each debt together."""
-    found = {}
-    for slot in lent.keys() | back.keys():
-        one, other = lent.get(slot, {}), back.get(slot, {})
-        found[slot] = Recorded(
-            borrowed=one.get("sum_principal") or exact.ZERO,
-            told=one.get("sum_interest") or exact.ZERO,
-            repaid=other.get("sum_principal") or exact.ZERO,
-            interest_repaid=other.get("sum_interest") or exact.ZERO,
-            loans=one.get("rows", 0),
-            repayments=other.get("rows", 0),
-            unknown=one.get("unknown", 0),
-        )
-    return found
+    nothing = Figures()
+    return {
+        slot: Recorded.of(lent.get(slot, nothing), back.get(slot, nothing))
+        for slot in lent.keys() | back.keys()
+    }
+
+
+def _late(
+    kind: str, account: Account, until: datetime, as_of: datetime
+) -> dict[Slot, tuple[int, datetime]]:
+    """How many records of before the cut were first read after it, and the last of them when."""
+    model = rollups.MODELS[Kind(kind)]
+    seen = {"account": account, "first_seen_at__gt": until, "first_seen_at__lte": as_of}
+    rows = model.objects.filter(**seen, at__lt=until).order_by().values(*Slot._fields)
+    found = rows.annotate(late=Count("id"), late_at=Max("first_seen_at"))
+    return {_slot_of(row): (row["late"], row["late_at"]) for row in found}
+
+
+def _slot_of(row: Mapping[str, Any]) -> Slot:
+    return Slot(*(row[name] for name in Slot._fields))
 
 
 def _told_again(account: Account, until: datetime, as_of: datetime) -> QuerySet[BorrowRecord]:
     """Loans of which something was told after the cut, other than by their first reading."""
-    later = Observation.objects.filter(
-        account_id=account.pk,
-        kind=Kind.BORROW,
-        record_id=OuterRef("record_id"),
-        seen_at__gt=until,
-    ).filter(seen_at__gt=OuterRef("first_seen_at"))
-    taken = BorrowRecord.objects.filter(account=account, at__lt=until, first_seen_at__lte=as_of)
-    return taken.filter(Exists(later))
+    told = BorrowRecord.objects.filter(account=account, told_again_at__gt=until, at__lt=until)
+    return BorrowRecord.objects.filter(
+        pk__in=told.values("pk"), first_seen_at__lte=as_of, told_again_at__gt=F("first_seen_at")
+    )
 
 
 def _unread(

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from loans import exact, interest
 from loans.models import Account, MarginAccount, MarginSide, Market, Terms
+from loans.services.rollups import Figures
 
 # The exchange tells the interest of older loans again once a day: until then its own figure runs
 # ahead of the records by up to a day's charges and the hour that has just started.
@@ -40,6 +41,20 @@ class Recorded:
     repayments: int = 0
     unknown: int = 0
     as_of: datetime | None = None
+
+    @classmethod
+    def of(cls, lent: Figures, back: Figures, *, as_of: datetime | None = None) -> "Recorded":
+        """Loans and repayments together."""
+        return cls(
+            borrowed=lent.principal,
+            told=lent.interest,
+            repaid=back.principal,
+            interest_repaid=back.interest,
+            loans=lent.records,
+            repayments=back.records,
+            unknown=lent.records - lent.principals,
+            as_of=as_of,
+        )
 
     @property
     def principal(self) -> Decimal:

@@ -94,20 +94,14 @@ def _recorded(accounts: Sequence[Account]) -> dict[Slot, Recorded]:
     """What the records of every slot add up to, and the watermarks."""
     borrowed, repaid = _sums(accounts, Kind.BORROW), _sums(accounts, Kind.REPAY)
     marks = _watermarks(accounts)
-    found = {}
-    for slot in borrowed.keys() | repaid.keys():
-        lent, back = borrowed.get(slot, Figures()), repaid.get(slot, Figures())
-        found[slot] = Recorded(
-            borrowed=lent.principal,
-            told=lent.interest,
-            repaid=back.principal,
-            interest_repaid=back.interest,
-            loans=lent.records,
-            repayments=back.records,
-            unknown=lent.records - lent.principals,
+    return {
+        slot: Recorded.of(
+            borrowed.get(slot, Figures()),
+            repaid.get(slot, Figures()),
             as_of=marks.get((slot.account_id, slot.symbol)),
         )
-    return found
+        for slot in borrowed.keys() | repaid.keys()
+    }
 
 
 def _sums(accounts: Sequence[Account], kind: Kind) -> dict[Slot, Figures]:

@@ -41,7 +41,7 @@ BORROW_COLUMNS = (*COMMON, "at", "uuid", "daily_rate", "hourly_rate")
 REPAY_COLUMNS = (*COMMON, "at", "amount")
 BORROW_FIGURES = ("principal", "interest", "daily_rate", "hourly_rate")
 REPAY_FIGURES = ("principal", "interest", "amount")
-MOVING = ("principal", "interest", "story_changed")  # of a repayment only the last
+MOVING_OF_LOANS = ("principal", "interest", "story_changed", "told_again_at")
 
 
 @dataclass(slots=True)
@@ -98,7 +98,7 @@ def _store(
             _keep_new(account, kind, fresh, now, changes)
             told.new += [row.record_id for row in fresh]
         if changed:
-            _heed_all(account, kind, changed, told, changes)
+            _heed_all(account, kind, changed, now, told, changes)
         _observe(account, kind, [*fresh, *changed], now)
         changes.write(account.pk, kind)
 
@@ -182,19 +182,24 @@ def _observe(account: Account, kind: str, rows: Iterable[Row], now: datetime) ->
 
 
 def _heed_all(
-    account: Account, kind: str, rows: Sequence[Row], told: Stored, changes: rollups.Changes
+    account: Account,
+    kind: str,
+    rows: Sequence[Row],
+    now: datetime,
+    told: Stored,
+    changes: rollups.Changes,
 ) -> None:
     """Take over what may move, refuse what may not, and write only records that differ now."""
     model = model_of(kind)
-    names = (
-        ("principal", "interest", "story_changed") if kind == Kind.BORROW else ("story_changed",)
-    )
+    names = MOVING_OF_LOANS if kind == Kind.BORROW else ("story_changed",)
     known = model.objects.filter(account=account, record_id__in=[row.record_id for row in rows])
     records = {record.record_id: record for record in known}
     moved = []
     for row in rows:
         record = records[row.record_id]
         before = [getattr(record, name) for name in names]
+        if kind == Kind.BORROW:
+            record.told_again_at = max(now, record.told_again_at or now)
         _heed(record, row, told, changes)
         if before != [getattr(record, name) for name in names]:
             moved.append(record)

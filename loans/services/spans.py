@@ -1,4 +1,4 @@
-"""What the records of a span add up to, per currency, from the totals that are kept.
+"""What the records of a span add up to, per currency or per debt, from the totals that are kept.
 
 A span is cut into whole months and whole days, which `rollups` has, and at each end a piece of a
 day, whose few records are added or taken away. All in one statement, so that what is added up is of
@@ -15,6 +15,7 @@ from django.db.models import Model
 from loans import exact
 from loans.fields import exact_sum
 from loans.models import ALL_PAIRS, ALL_TIME, Account, BorrowRecord, Kind, RecordTotal
+from loans.services.position import Slot
 from loans.services.rollups import COUNTS, MODELS, Figures, names_of, period_of
 from loans.services.sql import (
     ALWAYS,
@@ -63,7 +64,40 @@ class Wanted:
 
 def by_currency(wanted: Wanted) -> dict[str, Figures]:
     """What they add up to, by currency. One query; currencies without a record are left out."""
-    members = list(_members(wanted))
+    found = _added_up(wanted, list(_members(wanted)), ["currency"])
+    return {currency: figures for (currency,), figures in found.items()}
+
+
+def by_slot(
+    kind: str, account: Account, *, until: datetime, known_at: datetime
+) -> dict[Slot, Figures]:
+    """What an account's records before `until` add up to, by debt, without those that were first
+    seen after `known_at`. One query; debts without a record are left out.
+    """
+    names, wanted = ["symbol", "currency"], Wanted(kind=kind, accounts=[account])
+    cut, convert = cut_up(None, until), to_database(BorrowRecord, "first_seen_at")
+    model, own = MODELS[Kind(kind)], _owned([account])
+    has_totals, totals = both(own, ("kind = %s", (str(kind),)), (f"period = {ALL_TIME}", ()))
+    pairs = f"SELECT symbol FROM {RecordTotal._meta.db_table} WHERE {has_totals}"  # noqa: S608 - our own names
+    of_pairs: Condition = (f"symbol IN ({pairs}) AND symbol <> '{ALL_PAIRS}'", totals)
+    # Each span by itself, or SQLite would go through every day of every pair.
+    members = [_of_totals(wanted, [span], names, of_pairs) for span in cut.periods]
+    for sign, pieces in ((1, cut.added), (-1, cut.taken)):
+        members += [_of_records(wanted, _within(*piece), sign, names) for piece in pieces]
+    # Named by their ids, or SQLite would rather go through everything before `until`.
+    condition, values = both(
+        own, _within(None, until), ("first_seen_at > %s", (convert(known_at),))
+    )
+    unknown = f"id IN (SELECT id FROM {model._meta.db_table} WHERE {condition})"  # noqa: S608 - our own names
+    members.append(_of_records(wanted, (unknown, values), -1, names))
+    found = _added_up(wanted, members, names)
+    return {Slot(account.pk, *slot): figures for slot, figures in found.items()}
+
+
+def _added_up(
+    wanted: Wanted, members: Sequence[Condition], names: Sequence[str]
+) -> dict[tuple[str, ...], Figures]:
+    """The sums of all members together, by these columns and in their order."""
     with connection.cursor() as cursor:
         cursor.execute(
             " UNION ALL ".join(text for text, _ in members),
@@ -71,30 +105,31 @@ def by_currency(wanted: Wanted) -> dict[str, Figures]:
         )
         rows = cursor.fetchall()
     sums = [RecordTotal._meta.get_field(name) for name in names_of(wanted.kind)]
-    nothing = [None] * (2 + len(COUNTS))  # the currency, the sign and the counts are as they are
-    found: dict[str, Figures] = {}
-    for currency, sign, *told in from_database(
-        rows, converters((*nothing, *sums), connection.vendor)
-    ):
+    before_counts = len(names) + 1  # and the sign; they and the counts are as they are
+    steps = converters((*[None] * (before_counts + len(COUNTS)), *sums), connection.vendor)
+    found: dict[tuple[str, ...], Figures] = {}
+    for row in from_database(rows, steps):
+        key, sign, told = row[: len(names)], row[len(names)], row[before_counts:]
         counts, figures = map(int, told[: len(COUNTS)]), told[len(COUNTS) :]
         these = Figures(*counts, *(figure or exact.ZERO for figure in figures))
-        before = found.get(currency)
+        before = found.get(key)
         if sign < 0:
-            found[currency] = (before or Figures()).minus(these)
+            found[key] = (before or Figures()).minus(these)
         else:
-            found[currency] = before.plus(these) if before else these
-    return {currency: found[currency] for currency in sorted(found) if found[currency].records}
+            found[key] = before.plus(these) if before else these
+    return {key: found[key] for key in sorted(found) if found[key].records}
 
 
 def _members(wanted: Wanted) -> Iterator[Condition]:
     """The sums of each piece, as statements with the same columns."""
     cut = cut_up(wanted.since, wanted.until)
+    kept = (ALL_PAIRS,) if wanted.symbols is None else tuple(wanted.symbols)
     pairs = ALWAYS if wanted.symbols is None else one_of("symbol", tuple(wanted.symbols))
     if cut.periods:
-        yield _of_totals(wanted, cut.periods)
+        yield _of_totals(wanted, cut.periods, ["currency"], one_of("symbol", kept))
     for sign, pieces in ((1, cut.added), (-1, cut.taken)):
         for since, until in pieces:
-            yield _of_records(wanted, both(_within(since, until), pairs), sign)
+            yield _of_records(wanted, both(_within(since, until), pairs), sign, ["currency"])
     if wanted.named:
         named: Condition = ("record_id = %s", (wanted.named,))
         if wanted.symbols:
@@ -102,7 +137,8 @@ def _members(wanted: Wanted) -> Iterator[Condition]:
             named = both(named, (f"NOT {listed}", values))
         if wanted.symbol:
             named = both(named, ("symbol = %s", (wanted.symbol,)))
-        yield _of_records(wanted, both(_within(wanted.since, wanted.until), named), 1)
+        within = _within(wanted.since, wanted.until)
+        yield _of_records(wanted, both(within, named), 1, ["currency"])
 
 
 def _within(since: datetime | None, until: datetime | None) -> Condition:
@@ -113,34 +149,44 @@ def _within(since: datetime | None, until: datetime | None) -> Condition:
     )
 
 
-def _of_totals(wanted: Wanted, periods: Sequence[tuple[int, int]]) -> Condition:
+def _of_totals(
+    wanted: Wanted, periods: Sequence[tuple[int, int]], names: Sequence[str], pairs: Condition
+) -> Condition:
     spans = " OR ".join(["period BETWEEN %s AND %s"] * len(periods))
     meant = both(
         ("kind = %s", (str(wanted.kind),)),
-        one_of("symbol", (ALL_PAIRS,) if wanted.symbols is None else tuple(wanted.symbols)),
+        pairs,
         (f"({spans})", tuple(bound for span in periods for bound in span)),
     )
-    return _summed(wanted, RecordTotal, [f"SUM({name})" for name in COUNTS], meant, 1)
+    counts = [f"SUM({name})" for name in COUNTS]
+    return _summed(wanted, RecordTotal, [*names, "1", *counts], meant, names)
 
 
-def _of_records(wanted: Wanted, meant: Condition, sign: int) -> Condition:
+def _of_records(wanted: Wanted, meant: Condition, sign: int, names: Sequence[str]) -> Condition:
     counts = ["COUNT(*)", "COUNT(principal)", "COUNT(interest)"]
-    return _summed(wanted, MODELS[Kind(wanted.kind)], counts, meant, sign)
+    return _summed(wanted, MODELS[Kind(wanted.kind)], [*names, str(sign), *counts], meant, names)
+
+
+def _owned(accounts: Sequence[Account]) -> Condition:
+    convert = to_database(Account, "id")
+    return one_of("account_id", [convert(account.pk) for account in accounts])
 
 
 def _summed(
-    wanted: Wanted, model: type[Model], counts: Sequence[str], meant: Condition, sign: int
+    wanted: Wanted,
+    model: type[Model],
+    columns: Sequence[str],
+    meant: Condition,
+    names: Sequence[str],
 ) -> Condition:
-    convert = to_database(Account, "id")
-    accounts = one_of("account_id", [convert(account.pk) for account in wanted.accounts])
+    """These columns and the sums, for each of those that are named."""
     currency = ("currency = %s", (wanted.currency,)) if wanted.currency else ALWAYS
-    condition, values = both(accounts, meant, currency)
+    condition, values = both(_owned(wanted.accounts), meant, currency)
     fields = map(model._meta.get_field, names_of(wanted.kind))
-    columns = ["currency", str(sign), *counts]
-    columns += [exact_sum(field.column, field.digits, connection.vendor) for field in fields]
+    sums = [exact_sum(field.column, field.digits, connection.vendor) for field in fields]
     statement = (
-        f"SELECT {', '.join(columns)} FROM {model._meta.db_table} "  # noqa: S608 - our own names
-        f"WHERE {condition} GROUP BY currency"
+        f"SELECT {', '.join([*columns, *sums])} FROM {model._meta.db_table} "  # noqa: S608 - our own names
+        f"WHERE {condition} GROUP BY {', '.join(names)}"
     )
     return statement, values
 

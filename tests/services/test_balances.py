@@ -2,6 +2,7 @@
 of an exchange that is driven through time.
 """
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from loans.models import Account, BorrowRecord
+from loans.models import Account, Kind
 from loans.services import balances
 from loans.services.balances import Cut
 from loans.services.position import Slot
@@ -43,7 +46,7 @@ def test_a_position_of_then_is_the_same_after_newer_records_and_observations(
     before = at(account, then, as_of=then).recorded
 
     factories.tell(loan, "0.9", at=NOW)
-    BorrowRecord.objects.update(interest="0.9")
+    factories.amend(loan, interest="0.9")
     factories.make_borrow(account=account, at=NOW - HOUR, principal="70")
     factories.make_borrow(account=account, at=NOW - 5 * DAY, first_seen_at=NOW, principal="3")
     factories.make_repay(account=account, principal="2", at=NOW - HOUR)
@@ -85,16 +88,37 @@ def test_queries_do_not_grow_with_the_loans(
             factories.borrow_row(account=account, at=NOW - DAY + number * timedelta(seconds=1))
             for number in range(count)
         ]
-        BorrowRecord.objects.bulk_create(rows)
-        for row in rows[:2]:
+        for row in factories.keep(Kind.BORROW, rows)[:2]:
             factories.tell(row, "0.00045833", at=NOW)
 
     lend(3)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(6):
         at(account, NOW - HOUR)
     lend(60)
-    with django_assert_num_queries(4):
-        at(account, NOW - HOUR)
+    with django_assert_num_queries(6):
+        assert at(account, NOW - HOUR).recorded
+
+
+def test_a_cut_never_reads_through_the_records_before_it(account: Account) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL chooses by the size of the table, which is small here")
+    for kind, row in ((Kind.BORROW, factories.borrow_row), (Kind.REPAY, factories.repay_row)):
+        factories.keep(kind, [row(account=account, at=NOW - n * HOUR) for n in range(300)])
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+    with CaptureQueriesContext(connection) as asked:
+        at(account, NOW - HOUR + timedelta(minutes=30))
+
+    plans = []
+    for one in asked:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {one['sql']}")
+            plans += [step for *_, step in cursor.fetchall()]
+    of_records = [step for step in plans if re.search("loans_(borrow|repay)record|U0", step)]
+    assert len(of_records) > 5
+    through = r"SCAN|\(account_id=\?( AND symbol=\?)?( AND at<\?)?\)"
+    assert not [step for step in of_records if re.search(through, step)]
 
 
 @pytest.mark.django_db(transaction=True)

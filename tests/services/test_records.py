@@ -2,8 +2,10 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import User
 from django.utils import timezone
 
@@ -13,7 +15,8 @@ from loans.models import Account, BorrowRecord, Coverage, Kind, Observation, Ref
 from loans.services.record_store import store
 from loans.services.records import EARLIEST, Learned, sync_stream
 from loans.services.shelf import DatabaseShelf
-from tests.factories import make_account
+from tests import factories
+from tests.factories import NOW, make_account
 from tests.paper_fixture import Paper
 from tests.services.canned import BORROWS, canned_venue, loan
 from tests.services.reading import (
@@ -245,6 +248,32 @@ def test_a_principal_that_falls_to_zero_is_an_observation_not_a_fault(account: A
     assert (record.principal, record.interest) == (20, Decimal("0.00045833"))
     assert record.story_changed
     assert Observation.objects.count() == 2
+
+
+def test_when_a_loan_was_told_of_anew_is_kept(account: Account) -> None:
+    def told_at(minute: int, **fields: object) -> datetime | None:
+        told(account, loan(**fields), now=NOW + timedelta(minutes=minute))
+        return BorrowRecord.objects.get().told_again_at
+
+    assert told_at(0, interest_amount=None) is None
+    assert told_at(1, interest_amount=None) is None
+    assert told_at(2) == NOW + timedelta(minutes=2)
+    assert told_at(3) == NOW + timedelta(minutes=2)
+    assert told_at(4, currency="BTC") == NOW + timedelta(minutes=4)  # refused, but seen
+    assert told_at(1, interest_amount="7") == NOW + timedelta(minutes=4)  # by a clock set back
+
+
+def test_the_migration_finds_when_loans_were_told_of_anew(account: Account) -> None:
+    once, again = (factories.make_borrow(account=account) for _ in range(2))
+    factories.tell(once, "0.1", at=once.first_seen_at)
+    for minute in (1, 2):
+        factories.tell(again, "0.2", at=NOW + timedelta(minutes=minute))
+    BorrowRecord.objects.update(told_again_at=None)
+
+    import_module("loans.migrations.0014_told_again_at").fill(apps, None)
+
+    found = dict(BorrowRecord.objects.values_list("pk", "told_again_at"))
+    assert found == {once.pk: None, again.pk: NOW + timedelta(minutes=2)}
 
 
 def test_interest_keeps_the_largest_ever_seen(account: Account) -> None:

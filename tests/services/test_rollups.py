@@ -21,9 +21,10 @@ from loans.bitmart.readers import read_borrow_record, read_repay_record
 from loans.models import ALL_TIME, Account, BorrowRecord, Kind, RecordTotal, RepayRecord
 from loans.services import history, rollups
 from loans.services.filters import HistoryFilter
+from loans.services.position import Slot
 from loans.services.positions import positions
 from loans.services.record_store import store
-from loans.services.spans import cut_up
+from loans.services.spans import by_slot, cut_up
 from tests.factories import NOW, make_account, make_borrow
 from tests.services.canned import loan
 
@@ -245,6 +246,36 @@ def test_positions_are_the_sums_of_the_records(owner: User) -> None:
         assert told.interest_repaid == exact.total(row.interest for row in back)
         assert (told.loans, told.repayments) == (len(lent), len(back))
         assert told.unknown == sum(row.principal is None for row in lent)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", Kind)
+def test_the_totals_before_an_instant_are_what_a_scan_says_of_it(owner: User, kind: str) -> None:
+    account, other = make_account(owner=owner), make_account(owner=owner, label="Second")
+    fill(account, kind, 11)
+    fill(other, kind, 12)
+    dice, model = random.Random(4), rollups.MODELS[kind]
+    for row in model.objects.all():
+        model.objects.filter(pk=row.pk).update(first_seen_at=row.at + SPAN * dice.random() ** 4)
+    rows = list(model.objects.filter(account=account))
+
+    for _ in range(60):
+        until, known_at = instant(dice), instant(dice) + timedelta(days=dice.choice([0, 50]))
+        meant: dict[Slot, list[BorrowRecord | RepayRecord]] = {}
+        for row in rows:
+            if row.at < until and row.first_seen_at <= known_at:
+                slot = Slot(account.pk, row.symbol, row.currency)
+                meant.setdefault(slot, []).append(row)
+
+        found = by_slot(kind, account, until=until, known_at=known_at)
+
+        assert found.keys() == meant.keys()
+        for slot, some in meant.items():
+            amounts = [row.amount for row in some] if kind == Kind.REPAY else []
+            principals, interests = zip(*((r.principal, r.interest) for r in some), strict=True)
+            assert found[slot] == rollups.of_records(principals, interests, amounts)
+    assert not by_slot(kind, account, until=START - SPAN, known_at=START + 9 * SPAN)
+    assert by_slot(kind, account, until=START + 9 * SPAN, known_at=START + 9 * SPAN)
 
 
 @pytest.mark.django_db(transaction=True)
