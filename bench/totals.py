@@ -12,7 +12,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +86,6 @@ def scan(chosen: Any) -> dict[str, Any]:
 
 def compare(ground: Ground) -> dict[str, float]:
     """Totals of every filter against the scan."""
-    from datetime import UTC
-
     from loans.services import history
 
     found: dict[str, float] = {}
@@ -165,6 +163,25 @@ def debts(ground: Ground) -> dict[str, float]:
     }
 
 
+def statement(ground: Ground) -> dict[str, float]:
+    """A statement of the last whole month, against adding up what was borrowed before it."""
+    from loans.models import BorrowRecord
+    from loans.services import stating
+    from loans.services.months import month_of
+    from loans.services.rollups import Place, figures_of
+
+    [account, *_], now = ground.accounts, ground.at(ground.rows)
+    month = month_of(now, UTC).previous
+    before = BorrowRecord.objects.filter(account=account, at__lt=month.starts_at(UTC)).order_by()
+    slots = before.values(*Place._fields[::2]).annotate(**figures_of("borrow"))
+    quick = medians({"": lambda: stating.state(account, month, zone=UTC, as_of=now)}, SCANS)[""]
+    slow = _scanned(ground, lambda: list(slots.all()))[1]
+    return {
+        "statement of a month, ms": quick * 1000,
+        "statement: adding up all loans before it / statement": slow / quick,
+    }
+
+
 def repay_nearly_all(ground: Ground) -> None:
     """One repayment a pair and currency, which leaves less than one loan owing."""
     from loans.models import ALL_TIME, RepayRecord
@@ -212,7 +229,7 @@ def measure(rows: int) -> dict[str, float]:
         cursor.execute("ANALYZE")
     with session_cache():
         found |= pages(ground)
-    return found | compare(ground) | debts(ground)
+    return found | compare(ground) | debts(ground) | statement(ground)
 
 
 def main() -> None:
