@@ -3,12 +3,15 @@ times are shown.
 """
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
-from time import monotonic
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from allauth.account.authentication import get_authentication_records
 from allauth.usersessions.models import UserSession
 from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import logout
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
@@ -36,7 +39,9 @@ MOST_FIELDS = 50
 PEOPLE = ("/admin/auth/", "/admin/mfa/")
 TYPED_INTO = ("/add/", "/password/")  # asked before anything is typed, not after
 
-NOTED_EVERY_SECONDS = 60
+NOTED_EVERY = timedelta(minutes=1)
+UNUSED = timedelta(minutes=30)
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_NOTED = 1000  # sessions that a process remembers
 
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -118,20 +123,27 @@ def proof_for_people(get_response: Handler) -> Handler:
 
 
 def sessions_in_use(get_response: Handler) -> Handler:
-    """Note when and from where each session is used, for the list of a person's sessions: once a
-    minute by each process, and at once when it sees another address or browser. With every page, as
-    allauth's own middleware does it, each reader would take a turn at the write lock that the money
-    path waits for.
+    """Note when and from where each session is used, for the list of a person's sessions, and end
+    those that were not used for half an hour or began half a day ago.
+
+    Once a minute by each process, and at once when it sees another address or browser. With every
+    page, as allauth's own middleware does it, each reader would take a turn at the write lock that
+    the money path waits for.
     """
-    noted: dict[str, tuple[str, str, float]] = {}  # what this process wrote last, by session
+    noted: dict[str, tuple[str, str, datetime]] = {}  # what this process wrote last, by session
 
     def middleware(request: HttpRequest) -> HttpResponse:
         key = request.session.session_key
         if key and request.user.is_authenticated:
             seen = request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_USER_AGENT", "")
-            now = monotonic()
-            address, browser, at = noted.get(key, ("", "", -NOTED_EVERY_SECONDS))
-            if (address, browser) != seen or now - at >= NOTED_EVERY_SECONDS:
+            now = timezone.now()
+            address, browser, at = noted.get(key, ("", "", NEVER))
+            if (address, browser) != seen or not timedelta(0) <= now - at < NOTED_EVERY:
+                if reason := _why_ended(request, key, now):
+                    UserSession.objects.filter(session_key=key).delete()
+                    logout(request)
+                    messages.info(request, reason)
+                    return get_response(request)
                 UserSession.objects.create_from_request(request)
                 if len(noted) >= MOST_NOTED:
                     noted.clear()
@@ -139,6 +151,17 @@ def sessions_in_use(get_response: Handler) -> Handler:
         return get_response(request)
 
     return middleware
+
+
+def _why_ended(request: HttpRequest, key: str, now: datetime) -> str:
+    """Why this session is at its end; empty while it goes on. One query."""
+    records = get_authentication_records(request, request.user)
+    if records and now.timestamp() - records[0]["at"] >= settings.SESSION_COOKIE_AGE:
+        return "You were signed out, as everybody is after 12 hours."
+    used = UserSession.objects.filter(session_key=key).values_list("last_seen_at", flat=True)
+    if any(now - at >= UNUSED for at in used):
+        return "You were signed out, because half an hour passed without a sign of you."
+    return ""
 
 
 def local_time(get_response: Handler) -> Handler:

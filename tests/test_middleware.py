@@ -1,5 +1,7 @@
 """Whose address counts, which is what trusted proxies say; when the use of a session is noted."""
 
+from datetime import timedelta
+
 import pytest
 from allauth.usersessions.models import UserSession
 from django.contrib.auth.models import User
@@ -7,9 +9,11 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from pytest_django import Settings
 
 from marginsite.middleware import client_address
+from tests.views.people import sign_in
 
 
 @pytest.mark.parametrize(
@@ -37,16 +41,26 @@ def test_the_callers_address_is_taken_from_trusted_proxies_only(
     assert client_address(answer)(request).content.decode() == address
 
 
+class Clock:
+    """The time of day, to be moved on."""
+
+    def __init__(self) -> None:
+        self.now = timezone.now()
+
+    def move(self, **span: float) -> None:
+        """So far on."""
+        self.now += timedelta(**span)
+
+
 @pytest.fixture
-def ticks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The process's clock, to be moved on."""
-    now = [1000.0]
-    monkeypatch.setattr("marginsite.middleware.monotonic", lambda: now[0])
-    return now
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("django.utils.timezone.now", lambda: clock.now)
+    return clock
 
 
 def test_a_session_is_noted_once_a_minute_and_pages_write_nothing(
-    owner: User, ticks: list[float]
+    owner: User, clock: Clock
 ) -> None:
     client = Client()
     client.force_login(owner)
@@ -55,16 +69,14 @@ def test_a_session_is_noted_once_a_minute_and_pages_write_nothing(
     with CaptureQueriesContext(connection) as quiet:
         client.get("/files/")
     noted = UserSession.objects.get().last_seen_at
-    ticks[0] += 60
+    clock.move(minutes=1)
     client.get("/files/")
 
     assert [one["sql"] for one in quiet if not one["sql"].startswith("SELECT")] == []
     assert UserSession.objects.get().last_seen_at > noted
 
 
-def test_a_session_that_comes_from_elsewhere_is_noted_at_once(
-    owner: User, ticks: list[float]
-) -> None:
+def test_a_session_that_comes_from_elsewhere_is_noted_at_once(owner: User, clock: Clock) -> None:
     client = Client()
     client.force_login(owner)
     for address, browser in (
@@ -75,3 +87,49 @@ def test_a_session_that_comes_from_elsewhere_is_noted_at_once(
         client.get("/files/", REMOTE_ADDR=address, HTTP_USER_AGENT=browser)
         session = UserSession.objects.get()
         assert (session.ip, session.user_agent) == (address, browser)
+
+
+def test_a_session_that_is_used_goes_on_and_one_that_is_not_has_ended(
+    owner: User, clock: Clock
+) -> None:
+    used, left = sign_in(owner), sign_in(owner)
+    for _ in range(3):
+        clock.move(minutes=15)
+        assert used.get("/files/").status_code == 200
+
+    cookie = left.cookies["sessionid"].value
+    answer = left.get("/files/", follow=True)
+
+    assert answer.redirect_chain == [("/accounts/login/?next=/files/", 302)]
+    assert "half an hour passed without a sign of you" in answer.content.decode()
+    assert UserSession.objects.count() == 1
+    left.cookies["sessionid"] = cookie
+    assert left.get("/files/").status_code == 302
+    assert used.get("/files/").status_code == 200
+
+
+def test_another_process_may_have_seen_the_session_in_use(owner: User, clock: Clock) -> None:
+    here = sign_in(owner)
+    elsewhere = Client()
+    elsewhere.cookies["sessionid"] = here.cookies["sessionid"].value
+    for _ in range(3):
+        clock.move(minutes=20)
+        assert elsewhere.get("/files/").status_code == 200
+
+    assert here.get("/files/").status_code == 200
+
+
+def test_nobody_stays_signed_in_for_more_than_half_a_day(owner: User, clock: Clock) -> None:
+    browser = sign_in(owner)
+    for _ in range(12 * 3 - 1):
+        clock.move(minutes=20)
+        browser.get("/files/")
+        touched = browser.session
+        touched["touched"] = True  # which puts the cookie's own end off
+        touched.save()
+    assert browser.get("/files/").status_code == 200
+
+    clock.move(minutes=21)
+
+    answer = browser.get("/files/", headers={"hx-request": "true"})
+    assert (answer.status_code, answer.headers["HX-Redirect"]) == (401, "/accounts/login/")

@@ -22,10 +22,11 @@ from redis import RedisError
 from loans import exact, replay
 from loans.bitmart import rows
 from loans.fields import ExactSum
-from loans.models import BorrowRecord, Kind, Observation, RateChange, RepayRecord, Terms
+from loans.models import BorrowRecord, Kind, Observation, RepayRecord
 from loans.repaying import Repayment, Repayments
-from loans.replay import NO_RATES, Hours, Loan, Part, RateFrom, Span, Told, VenueRates
+from loans.replay import NO_RATES, Hours, Loan, Part, Span, Told, VenueRates
 from loans.services.position import Slot
+from loans.services.seen_rates import seen_rates
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +127,8 @@ class SlotReplay:
 
 def open_slot(slot: Slot, *, venue: str, now: datetime) -> SlotReplay:
     """A slot ready to be replayed: its rates are read, its history is gone through once."""
-    return SlotReplay(slot, now, _rates(slot, venue, now), _doubt(slot, now))
+    rates = seen_rates(venue, [slot.symbol], until=now).get((slot.symbol, slot.currency), NO_RATES)
+    return SlotReplay(slot, now, rates, _doubt(slot, now))
 
 
 def loan_of(row: Any) -> Loan:
@@ -218,18 +220,6 @@ def _doubt(slot: Slot, now: datetime) -> str:
         found = LOAN_MISSING if queue.finish() else ""
         remember(key, found, seconds=REMEMBERED_SECONDS)
     return found
-
-
-def _rates(slot: Slot, venue: str, now: datetime) -> VenueRates:
-    """Every rate the venue was seen to ask on this side, oldest first."""
-    terms = Terms.objects.filter(
-        market__venue=venue, market__symbol=slot.symbol, currency=slot.currency
-    ).first()
-    if terms is None:
-        return NO_RATES
-    seen = RateChange.objects.filter(market_id=terms.market_id, side=terms.side, at__lte=now)
-    rows = seen.order_by("at", "id").values_list("at", "daily_rate")
-    return VenueRates([RateFrom(*row) for row in rows])
 
 
 def _is_charged(loan: Loan, since: datetime, until: datetime) -> bool:

@@ -103,6 +103,15 @@
     if (root) cells(root, (key, cell) => cell.classList.toggle("changed", before.has(key) && before.get(key) !== cell.textContent));
   });
 
+  /* A sentence beside a field came or went with a fragment: the field is wrong, or right again. */
+  document.addEventListener("htmx:afterSettle", () => {
+    for (const field of document.querySelectorAll("[aria-describedby$='-error']")) {
+      const said = document.getElementById(field.getAttribute("aria-describedby"))?.textContent.trim();
+      field.toggleAttribute("aria-invalid", Boolean(said));
+      if (said) field.setAttribute("aria-invalid", "true");
+    }
+  });
+
   /* Whoever pressed what is gone now goes on at the fragment's [data-heir]. */
   document.addEventListener("htmx:afterSettle", (event) => {
     if (document.activeElement !== document.body) return;

@@ -76,6 +76,23 @@ def test_an_order_chosen_in_the_list_stays_when_the_filter_changes(
     assert first_record(page) == f"L{ROWS - 1}"
 
 
+def test_a_field_is_marked_as_wrong_for_as_long_as_it_is(
+    open_page: OpenPage, owner: User, borrows: None
+) -> None:
+    page = open_page("/history/borrows/?from=2026-11-20", person=owner)
+    to, sentence = page.get_by_label("To, that day included"), page.locator("#to-error p")
+
+    to.fill("2026-11-10")
+    to.press("Tab")
+    expect(sentence).to_contain_text("before the beginning")
+    expect(to).to_have_attribute("aria-invalid", "true")
+
+    to.fill("2026-11-21")
+    to.press("Tab")
+    expect(sentence).to_have_count(0)
+    expect(to).not_to_have_attribute("aria-invalid", "true")
+
+
 def test_a_late_answer_leaves_list_and_address_in_agreement(
     open_page: OpenPage, owner: User, borrows: None
 ) -> None:
