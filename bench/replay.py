@@ -123,14 +123,17 @@ def books_figures(*, loans: int) -> dict[str, Any]:
 
     account, now = _fill(loans)
     before, begin = _memory_kb(), time.perf_counter()
-    agree = lines = 0
+    agree = lines = first = 0
     for cost in loan_costs.loan_costs(account=account, now=now):
-        lines += len(loan_costs.cells(cost, account=account, zone=UTC)) > 0
+        first = first or time.perf_counter() - begin
+        lines += len(loan_costs.told(cost)) > 0
         agree += cost.verdict.label is replay.Label.AGREES
     seconds = time.perf_counter() - begin
+    if not agree == lines == loans:
+        raise SystemExit(f"{agree} of {lines} loans agree, of {loans} that were recorded")
     return {
-        "recorded loans": lines,
-        "of which agree": agree,
+        "recorded loans that agree": agree,
+        "seconds until the first is told": round(first, 1),
         "seconds to read and replay them all": round(seconds, 1),
         "loans a second": round(lines / seconds),
         "memory grown by, kB": _memory_kb() - before,

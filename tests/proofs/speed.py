@@ -25,6 +25,7 @@ BENCHES = {
     "totals": (10_000_000, 20_000),
     "first_load": (1_000_000, 4_000),
     "replay": (1_000_000, 4_000),
+    "books": (1_000_000, 4_000),
 }
 
 
@@ -94,6 +95,10 @@ def measure(name: str, rows: int) -> dict[str, Any]:
             from bench import totals
 
             return _plain(totals.measure(rows))
+        if name == "books":
+            from bench import replay
+
+            return replay.books_figures(loans=rows)
         from bench import first_load
 
         return _plain(first_load.measure(rows))
