@@ -15,7 +15,7 @@ ALL_PAIRS = ""
 
 
 class RecordTotal(models.Model):
-    """The sums of one currency: of a pair or of all, for all time, one month or one day."""
+    """The sums of one currency: of a pair or of all, for all time, a year, a month or a day."""
 
     account = models.ForeignKey(
         Account, models.CASCADE, related_name="record_totals", db_index=False
@@ -23,7 +23,7 @@ class RecordTotal(models.Model):
     kind = models.CharField(max_length=8, choices=Kind.choices)
     symbol = models.CharField(max_length=40, blank=True, help_text="Empty: all pairs.")
     period = models.PositiveIntegerField(
-        help_text="In UTC: 0 is all time, 202611 a month, 20261126 a day."
+        help_text="In UTC: 0 is all time, 2026 a year, 202611 a month, 20261126 a day."
     )
     currency = models.CharField(max_length=20)
     records = models.PositiveBigIntegerField()

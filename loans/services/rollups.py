@@ -1,9 +1,9 @@
 """What the records add up to, kept by pair, currency and period so that no page adds up all rows.
 
 Written in the transaction that writes the records, under the lock of the account's row, so a
-reader finds both or neither. A total is for all time, for a month and for a day, of each pair and
-of all pairs together: any span is then whole months, whole days and two pieces of a day at most
-(`spans` reads them).
+reader finds both or neither. A total is for all time, for a year, a month and a day, of each pair
+and of all pairs together: any span is then a few of those and two pieces of a day at most (`spans`
+reads them).
 """
 
 from collections.abc import Mapping, Sequence
@@ -146,8 +146,14 @@ def fill(
     totals: type[models.Model] = RecordTotal,
 ) -> None:
     """Write the totals of records that have none; a migration names its tables of the time."""
-    rows = _rows(account_id, kind, counted(account_id, kind, records=records))
-    new_rows.insert(totals, (*KEY, *Figures._fields), rows)
+    insert(account_id, kind, counted(account_id, kind, records=records), totals=totals)
+
+
+def insert(
+    account_id: UUID, kind: str, found: Totals, *, totals: type[models.Model] = RecordTotal
+) -> None:
+    """Write totals of places that have none."""
+    new_rows.insert(totals, (*KEY, *Figures._fields), _rows(account_id, kind, found))
 
 
 def kept(account_id: UUID, kind: str) -> Totals:
@@ -205,7 +211,7 @@ def _spread(days: Totals) -> Totals:
     found: Totals = {}
     for (symbol, day, currency), figures in days.items():
         for pair in (symbol, ALL_PAIRS):
-            for period in (ALL_TIME, day // 100, day):
+            for period in (ALL_TIME, day // 10_000, day // 100, day):
                 _add(found, Place(pair, period, currency), figures)
     return found
 

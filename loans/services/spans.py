@@ -1,13 +1,15 @@
 """What the records of a span add up to, per currency or per debt, from the totals that are kept.
 
-A span is cut into whole months and whole days, which `rollups` has, and at each end a piece of a
-day, whose few records are added or taken away. All in one statement, so that what is added up is of
-one moment, whatever is being written.
+A span is cut into whole years, months and days, which `rollups` has, and at each end a piece of a
+day, whose few records are read. What is nearer to the end of a year, a month or a day is that whole
+one, less what is left of it. All in one statement, so that what is added up is of one moment,
+whatever is being written.
 """
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.db import connection
 from django.db.models import Model
@@ -28,21 +30,32 @@ from loans.services.sql import (
 )
 
 DAY = timedelta(days=1)
-BEFORE_ALL, AFTER_ALL = 100_000, 999_999  # months; a day has two digits more
+# What a piece of a span is read from; a period of those that are kept is the day by this.
+RECORDS, DAYS, MONTHS, YEARS = 0, 1, 100, 10_000
+EARLIEST_YEAR, LATEST_YEAR = 1000, 9999
 Piece = tuple[datetime, datetime]
+Periods = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Ranges of periods, both ends included, and pieces of days, whose records are read."""
+
+    periods: tuple[Periods, ...] = ()
+    records: tuple[Piece, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A span in pieces: ranges of periods, both ends included, and pieces of days.
+    """A span in pieces: what is in it is what they add up to, less what is to be taken away."""
 
-    The records of `added` are in the span, but in none of the periods; those of `taken` the other
-    way round.
-    """
+    added: Side = Side()
+    taken: Side = Side()
 
-    periods: tuple[tuple[int, int], ...] = ()
-    added: tuple[Piece, ...] = ()
-    taken: tuple[Piece, ...] = ()
+    @property
+    def sides(self) -> tuple[tuple[int, Side], ...]:
+        """Both, with their signs."""
+        return (1, self.added), (-1, self.taken)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,15 +88,16 @@ def by_slot(
     seen after `known_at`. One query; debts without a record are left out.
     """
     names, wanted = ["symbol", "currency"], Wanted(kind=kind, accounts=[account])
-    cut, convert = cut_up(None, until), to_database(BorrowRecord, "first_seen_at")
+    convert = to_database(BorrowRecord, "first_seen_at")
     model, own = MODELS[Kind(kind)], _owned([account])
     has_totals, totals = both(own, ("kind = %s", (str(kind),)), (f"period = {ALL_TIME}", ()))
     pairs = f"SELECT symbol FROM {RecordTotal._meta.db_table} WHERE {has_totals}"  # noqa: S608 - our own names
     of_pairs: Condition = (f"symbol IN ({pairs}) AND symbol <> '{ALL_PAIRS}'", totals)
-    # Each span by itself, or SQLite would go through every day of every pair.
-    members = [_of_totals(wanted, [span], names, of_pairs) for span in cut.periods]
-    for sign, pieces in ((1, cut.added), (-1, cut.taken)):
-        members += [_of_records(wanted, _within(*piece), sign, names) for piece in pieces]
+    members = []
+    for sign, side in cut_up(None, until).sides:
+        # Each span by itself, or SQLite would go through every day of every pair.
+        members += [_of_totals(wanted, [one], sign, names, of_pairs) for one in side.periods]
+        members += [_of_records(wanted, _within(*one), sign, names) for one in side.records]
     # Named by their ids, or SQLite would rather go through everything before `until`.
     condition, values = both(
         own, _within(None, until), ("first_seen_at > %s", (convert(known_at),))
@@ -122,23 +136,23 @@ def _added_up(
 
 def _members(wanted: Wanted) -> Iterator[Condition]:
     """The sums of each piece, as statements with the same columns."""
-    cut = cut_up(wanted.since, wanted.until)
-    kept = (ALL_PAIRS,) if wanted.symbols is None else tuple(wanted.symbols)
-    pairs = ALWAYS if wanted.symbols is None else one_of("symbol", tuple(wanted.symbols))
-    if cut.periods:
-        yield _of_totals(wanted, cut.periods, ["currency"], one_of("symbol", kept))
-    for sign, pieces in ((1, cut.added), (-1, cut.taken)):
-        for since, until in pieces:
-            yield _of_records(wanted, both(_within(since, until), pairs), sign, ["currency"])
+    names, listed = ["currency"], wanted.symbols
+    pairs = ALWAYS if listed is None else one_of("symbol", tuple(listed))
+    kept = one_of("symbol", (ALL_PAIRS,)) if listed is None else pairs
+    for sign, side in cut_up(wanted.since, wanted.until).sides:
+        if side.periods:
+            yield _of_totals(wanted, side.periods, sign, names, kept)
+        for piece in side.records:
+            yield _of_records(wanted, both(_within(*piece), pairs), sign, names)
     if wanted.named:
         named: Condition = ("record_id = %s", (wanted.named,))
         if wanted.symbols:
-            listed, values = one_of("symbol", tuple(wanted.symbols))
-            named = both(named, (f"NOT {listed}", values))
+            others, values = one_of("symbol", tuple(wanted.symbols))
+            named = both(named, (f"NOT {others}", values))
         if wanted.symbol:
             named = both(named, ("symbol = %s", (wanted.symbol,)))
         within = _within(wanted.since, wanted.until)
-        yield _of_records(wanted, both(within, named), 1, ["currency"])
+        yield _of_records(wanted, both(within, named), 1, names)
 
 
 def _within(since: datetime | None, until: datetime | None) -> Condition:
@@ -150,7 +164,11 @@ def _within(since: datetime | None, until: datetime | None) -> Condition:
 
 
 def _of_totals(
-    wanted: Wanted, periods: Sequence[tuple[int, int]], names: Sequence[str], pairs: Condition
+    wanted: Wanted,
+    periods: Sequence[Periods],
+    sign: int,
+    names: Sequence[str],
+    pairs: Condition,
 ) -> Condition:
     spans = " OR ".join(["period BETWEEN %s AND %s"] * len(periods))
     meant = both(
@@ -159,7 +177,7 @@ def _of_totals(
         (f"({spans})", tuple(bound for span in periods for bound in span)),
     )
     counts = [f"SUM({name})" for name in COUNTS]
-    return _summed(wanted, RecordTotal, [*names, "1", *counts], meant, names)
+    return _summed(wanted, RecordTotal, [*names, str(sign), *counts], meant, names)
 
 
 def _of_records(wanted: Wanted, meant: Condition, sign: int, names: Sequence[str]) -> Condition:
@@ -194,35 +212,53 @@ def _summed(
 def cut_up(since: datetime | None, until: datetime | None) -> Cut:
     """Cut a span; no `since` is from the beginning, no `until` without end."""
     if since is None and until is None:
-        return Cut(((ALL_TIME, ALL_TIME),))
-    first, last = since and _nearest_midnight(since), until and _nearest_midnight(until)
-    if since and until and first >= last:
-        return Cut(added=((since, until),))
-    added, taken = [], []
-    if since and since != first:
-        added += [(since, first)] if since < first else []
-        taken += [(first, since)] if first < since else []
-    if until and until != last:
-        added += [(last, until)] if last < until else []
-        taken += [(until, last)] if until < last else []
-    return Cut(tuple(_periods(first, last)), tuple(added), tuple(taken))
+        return Cut(added=Side(periods=((ALL_TIME, ALL_TIME),)))
+    pieces = list(_pieces(since, until))
+    return Cut(*(_side([piece for one, *piece in pieces if one == sign]) for sign in (1, -1)))
 
 
-def _nearest_midnight(at: datetime) -> datetime:
-    return (at.astimezone(UTC) + DAY / 2).replace(hour=0, minute=0, second=0, microsecond=0)
+def _pieces(
+    since: datetime | None, until: datetime | None
+) -> Iterator[tuple[int, int, datetime | None, datetime | None]]:
+    """What to add and what to take away: a sign, what to read it from, and its two ends.
+
+    Each end is moved to the nearest midnight, the nearest first of a month and the nearest year, as
+    long as the two do not meet; what it was moved over is made good.
+    """
+    for unit, nearest in ((RECORDS, _midnight), (DAYS, _month), (MONTHS, _year)):
+        first, last = since and nearest(since), until and nearest(until)
+        if since and until and first >= last:
+            yield 1, unit, since, until
+            return
+        if since and since != first:
+            yield (1, unit, since, first) if since < first else (-1, unit, first, since)
+        if until and until != last:
+            yield (1, unit, last, until) if last < until else (-1, unit, until, last)
+        since, until = first, last
+    yield 1, YEARS, since, until
 
 
-def _periods(first: datetime | None, last: datetime | None) -> Iterator[tuple[int, int]]:
-    """The days and months from one midnight to another."""
-    first_month = period_of(first) // 100 if first else BEFORE_ALL
-    last_month = period_of(last) // 100 if last else AFTER_ALL
-    if first_month == last_month:
-        yield period_of(first), period_of(last) - 1
-        return
-    if first and first.day > 1:
-        yield period_of(first), first_month * 100 + 99
-        first_month += 1
-    if last and last.day > 1:
-        yield last_month * 100, period_of(last) - 1
-    if first_month < last_month:
-        yield first_month, last_month - 1
+def _side(pieces: Sequence[Any]) -> Side:
+    return Side(
+        periods=tuple(_periods(*piece) for piece in pieces if piece[0] != RECORDS),
+        records=tuple((since, until) for unit, since, until in pieces if unit == RECORDS),
+    )
+
+
+def _periods(unit: int, since: datetime | None, until: datetime | None) -> Periods:
+    """The first and the last one; a year that is not known is any of four digits."""
+    first = period_of(since) // unit if since else EARLIEST_YEAR
+    return first, period_of(until - DAY) // unit if until else LATEST_YEAR
+
+
+def _midnight(at: datetime) -> datetime:
+    at = at.astimezone(UTC) + DAY / 2
+    return at.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _month(midnight: datetime) -> datetime:
+    return (midnight + 15 * DAY).replace(day=1)
+
+
+def _year(first: datetime) -> datetime:
+    return (first + 183 * DAY).replace(day=1, month=1)

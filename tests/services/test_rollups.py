@@ -187,9 +187,20 @@ def test_a_total_is_one_query_for_any_filter(
             history.totals(Kind.BORROW, replace(chosen, symbol=""))
 
 
-instants = st.integers(0, 200 * 86_400).map(
+instants = st.integers(0, 2000 * 86_400).map(
     lambda n: START + timedelta(seconds=n if n % 3 else n // 86_400 * 86_400)
 )
+
+
+def periods_in(span: tuple[int, int]) -> int:
+    """How many days, months or years there are in a range of periods; years to come are none."""
+    first, last = span
+    if last < 10_000:
+        return min(last, 2031) - max(first, 2025) + 1
+    if last < 1_000_000:
+        return (last // 100 - first // 100) * 12 + last % 100 - first % 100 + 1
+    days = [datetime.strptime(str(one), "%Y%m%d").replace(tzinfo=UTC) for one in span]
+    return (days[1] - days[0]).days + 1
 
 
 @given(st.none() | instants, st.none() | instants, instants)
@@ -200,13 +211,15 @@ def test_every_instant_of_a_span_counts_once_and_no_other(
     cut = cut_up(since, until)
     day = rollups.period_of(at)
 
-    inside = [low <= period <= high for low, high in cut.periods for period in (0, day // 100, day)]
-    added_here = sum(begin <= at < end for begin, end in cut.added)
-    taken_here = sum(begin <= at < end for begin, end in cut.taken)
-
-    counted = sum(inside) + added_here - taken_here
+    counted = 0
+    for sign, side in cut.sides:
+        kept = (0, day // 10_000, day // 100, day)
+        inside = [low <= period <= high for low, high in side.periods for period in kept]
+        counted += sign * (sum(inside) + sum(begin <= at < end for begin, end in side.records))
     assert counted == ((since is None or since <= at) and (until is None or at < until))
-    assert sum(((end - begin) for begin, end in cut.taken), timedelta()) <= timedelta(days=1)
+    read = [end - begin for _, side in cut.sides for begin, end in side.records]
+    assert sum(read, timedelta()) <= timedelta(days=1)
+    assert sum(map(periods_in, (*cut.added.periods, *cut.taken.periods))) <= 2 * (16 + 6) + 7
 
 
 @pytest.mark.django_db
@@ -321,6 +334,22 @@ def test_the_migration_fills_the_totals_of_what_was_there(owner: User) -> None:
     import_module("loans.migrations.0009_record_totals").fill(apps, None)
 
     assert [rollups.kept(account.pk, kind) for kind in Kind] == true
+
+
+@pytest.mark.django_db
+def test_the_migration_adds_up_the_years_of_what_was_kept(owner: User) -> None:
+    account = make_account(owner=owner)
+    fill(account, Kind.BORROW, 8)
+    fill(account, Kind.REPAY, 9)
+    true = [rollups.kept(account.pk, kind) for kind in Kind]
+    years = RecordTotal.objects.filter(period__range=(1000, 9999))
+    assert {total.period for total in years} == {2025, 2026}
+    years.delete()
+
+    for _ in range(2):
+        import_module("loans.migrations.0015_totals_of_years").fill(apps, None)
+
+        assert [rollups.kept(account.pk, kind) for kind in Kind] == true
 
 
 @pytest.mark.django_db
