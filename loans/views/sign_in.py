@@ -1,15 +1,24 @@
-"""How people get in: accounts are made by an administrator, nobody signs up alone."""
+"""How people get in: accounts are made by an administrator, nobody signs up alone.
+
+Wrong passwords are counted by the name that is typed; those of a browser in which that person has
+signed in before are counted apart. So a stranger who knows a name slows down nobody but strangers.
+"""
 
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from django.conf import settings
 from django.contrib.auth.models import User
-from django.http import HttpRequest
+from django.core import signing
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.crypto import get_random_string
 
 from loans.services import audit
 
 WRONG = "The user name or the password is not right."
+KNOWN_FOR_SECONDS = 180 * 24 * 3600
+_SALT = "known-browser"
 
 
 class ClosedSignup(DefaultAccountAdapter):
@@ -25,6 +34,20 @@ class ClosedSignup(DefaultAccountAdapter):
         """Nobody signs up alone."""
         return False
 
+    def post_login(self, request: HttpRequest, user: User, **how: Any) -> HttpResponse:
+        """Let the browser show from now on that this person has signed in with it."""
+        response = super().post_login(request, user, **how)
+        names = sorted({user.get_username().lower(), user.email.lower()} - {""})
+        response.set_cookie(
+            settings.KNOWN_BROWSER_COOKIE_NAME,
+            signing.dumps([get_random_string(16), *names], salt=_SALT),
+            max_age=KNOWN_FOR_SECONDS,
+            secure=settings.HTTPS,
+            httponly=True,
+            samesite="Lax",
+        )
+        return response
+
     def login(self, request: HttpRequest, user: User) -> None:
         """Sign in, and write down who did and from where."""
         super().login(request, user)
@@ -39,6 +62,17 @@ class ClosedSignup(DefaultAccountAdapter):
         """Write down that somebody failed, without the name: it is where passwords get typed."""
         super().authentication_failed(request, **credentials)
         _write_down("sign_in_failed", request, None)
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """What wrong passwords are counted by; allauth's own hook for it."""
+        key = super()._get_login_attempts_cache_key(request, **credentials)
+        told = request.COOKIES.get(settings.KNOWN_BROWSER_COOKIE_NAME, "")
+        try:
+            browser, *names = signing.loads(told, salt=_SALT, max_age=KNOWN_FOR_SECONDS)
+        except signing.BadSignature:
+            return key
+        typed = credentials.get("email") or credentials.get("username") or ""
+        return f"{key}:{browser}" if typed.lower() in names else key
 
 
 def _write_down(action: str, request: HttpRequest, person: User | None) -> None:

@@ -1,19 +1,24 @@
 """Signing in: guessing is cut off, and unknown names look like known ones."""
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import Client
 
 from loans.models import AuditEvent
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, make_person
+from tests.views.people import sign_in
 
+KNOWN = settings.KNOWN_BROWSER_COOKIE_NAME
 WRONG = "The user name or the password is not right."
 
 
-def attempt(name: str, password: str) -> str:
-    """What somebody is told who tries."""
+def attempt(name: str, password: str, *, known: str = "") -> str:
+    """What somebody is told who tries, in a browser with this proof that it is known."""
     fields = {"login": name, "password": password, "next": "/healthz"}
-    answer = Client().post("/accounts/login/", fields)
+    browser = Client()
+    browser.cookies[KNOWN] = known
+    answer = browser.post("/accounts/login/", fields)
     return answer.content.decode() if answer.status_code == 200 else f"{answer.status_code}"
 
 
@@ -33,3 +38,28 @@ def test_a_name_that_nobody_has_is_refused_in_the_same_words(owner: User) -> Non
 
     assert WRONG in attempt("owner", "wrong")
     assert WRONG in attempt("nobody", "wrong")
+
+
+def test_a_stranger_who_guesses_does_not_keep_a_person_out_of_a_browser_of_theirs(
+    owner: User,
+) -> None:
+    own = sign_in(owner).cookies[KNOWN]
+    others = sign_in(make_person(name="other")).cookies[KNOWN].value
+    assert own["httponly"]
+    for number in range(6):
+        attempt("owner", f"guess {number}", known=others)
+
+    assert "Too many wrong attempts" in attempt("owner", PASSWORD)
+    assert "Too many wrong attempts" in attempt("owner", PASSWORD, known=others)
+    assert "Too many wrong attempts" in attempt("owner", PASSWORD, known=own.value[:-1])
+    assert attempt("owner", PASSWORD, known=own.value) == "302"
+    assert attempt("OWNER@example.org", PASSWORD, known=own.value) == "302"
+
+
+def test_guessing_is_cut_off_in_a_known_browser_too(owner: User) -> None:
+    known = sign_in(owner).cookies[KNOWN].value
+
+    told = [attempt("owner", f"guess {number}", known=known) for number in range(6)]
+
+    assert WRONG in told[0]
+    assert "Too many wrong attempts" in told[-1]
