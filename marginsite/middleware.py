@@ -14,7 +14,7 @@ from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.core.exceptions import SuspiciousOperation
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import resolve_url
 from django.utils import timezone
 
@@ -40,7 +40,7 @@ PEOPLE = ("/admin/auth/", "/admin/mfa/")
 TYPED_INTO = ("/add/", "/password/")  # asked before anything is typed, not after
 
 NOTED_EVERY = timedelta(minutes=1)
-UNUSED = timedelta(minutes=30)
+BY_ITSELF = "X-By-Itself"  # what the page's script says of a refresh that nobody asked for
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_NOTED = 1000  # sessions that a process remembers
 
@@ -124,7 +124,8 @@ def proof_for_people(get_response: Handler) -> Handler:
 
 def sessions_in_use(get_response: Handler) -> Handler:
     """Note when and from where each session is used, for the list of a person's sessions, and end
-    those that were not used for half an hour or began half a day ago.
+    those that nobody used for half an hour or that began half a day ago. A page that refreshes
+    itself is no sign of a person.
 
     Once a minute by each process, and at once when it sees another address or browser. With every
     page, as allauth's own middleware does it, each reader would take a turn at the write lock that
@@ -140,14 +141,15 @@ def sessions_in_use(get_response: Handler) -> Handler:
             address, browser, at = noted.get(key, ("", "", NEVER))
             if (address, browser) != seen or not timedelta(0) <= now - at < NOTED_EVERY:
                 if reason := _why_ended(request, key, now):
-                    UserSession.objects.filter(session_key=key).delete()
+                    # The row of its last use stays: requests beside this one are to find it.
                     logout(request)
-                    messages.info(request, reason)
-                    return get_response(request)
-                UserSession.objects.create_from_request(request)
-                if len(noted) >= MOST_NOTED:
-                    noted.clear()
-                noted[key] = (*seen, now)
+                    if request.path != resolve_url(settings.LOGIN_URL):
+                        messages.info(request, reason)
+                elif BY_ITSELF not in request.headers:
+                    UserSession.objects.create_from_request(request)
+                    if len(noted) >= MOST_NOTED:
+                        noted.clear()
+                    noted[key] = (*seen, now)
         return get_response(request)
 
     return middleware
@@ -158,9 +160,11 @@ def _why_ended(request: HttpRequest, key: str, now: datetime) -> str:
     records = get_authentication_records(request, request.user)
     if records and now.timestamp() - records[0]["at"] >= settings.SESSION_COOKIE_AGE:
         return "You were signed out, as everybody is after 12 hours."
-    used = UserSession.objects.filter(session_key=key).values_list("last_seen_at", flat=True)
-    if any(now - at >= UNUSED for at in used):
-        return "You were signed out, because half an hour passed without a sign of you."
+    row = UserSession.objects.filter(session_key=key).values_list("last_seen_at").first()
+    proved = [datetime.fromtimestamp(records[-1]["at"], UTC)] if records else []
+    used = max([*(row or ()), *proved], default=now)
+    if now - used >= settings.SESSION_UNUSED:
+        return "You were signed out, because there was no sign of you for a while."
     return ""
 
 
@@ -187,9 +191,13 @@ class LoginRequired(LoginRequiredMiddleware):
     """
 
     def handle_no_permission(self, request: HttpRequest, view_func: Callable) -> HttpResponse:
-        """Answer 401 with HX-Redirect to htmx, the usual redirect to everybody else."""
+        """Answer 401 with HX-Redirect to htmx, the usual redirect to everybody else; after a post
+        it leads to the start, since what is posted to may be no page.
+        """
         if getattr(request, "htmx", False):
             answer = HttpResponse(status=401)
             answer.headers["HX-Redirect"] = resolve_url(settings.LOGIN_URL)
             return answer
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseRedirect(resolve_url(settings.LOGIN_URL))
         return super().handle_no_permission(request, view_func)

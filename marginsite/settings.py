@@ -2,6 +2,7 @@
 fails at start.
 """
 
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -179,6 +180,8 @@ CACHES = {
 }
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_UNUSED = timedelta(minutes=env.int("SESSION_UNUSED_MINUTES", default=30))
+ACCOUNT_SESSION_REMEMBER = True
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 KNOWN_BROWSER_COOKIE_NAME = "known_browser"

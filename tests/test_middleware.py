@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from allauth.usersessions.models import UserSession
+from django.contrib.auth import logout
 from django.contrib.auth.models import User
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
@@ -13,7 +14,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from marginsite.middleware import client_address
-from tests.views.people import sign_in
+from tests.factories import PASSWORD
+from tests.views.people import let_time_pass, sign_in
 
 
 @pytest.mark.parametrize(
@@ -101,11 +103,74 @@ def test_a_session_that_is_used_goes_on_and_one_that_is_not_has_ended(
     answer = left.get("/files/", follow=True)
 
     assert answer.redirect_chain == [("/accounts/login/?next=/files/", 302)]
-    assert "half an hour passed without a sign of you" in answer.content.decode()
-    assert UserSession.objects.count() == 1
+    assert "there was no sign of you for a while" in answer.content.decode()
     left.cookies["sessionid"] = cookie
     assert left.get("/files/").status_code == 302
     assert used.get("/files/").status_code == 200
+
+
+def test_a_page_that_refreshes_itself_is_no_sign_of_a_person(owner: User, clock: Clock) -> None:
+    browser = sign_in(owner)
+    by_itself = {"hx-request": "true", "x-by-itself": "yes"}
+
+    told = []
+    for _ in range(6):
+        clock.move(minutes=7)
+        told.append(browser.get("/", headers=by_itself).status_code)
+
+    assert told == [200, 200, 200, 200, 401, 401]
+
+
+def test_requests_beside_the_one_that_ends_a_session_end_with_it(
+    owner: User, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = sign_in(owner), Client()
+    other.cookies["sessionid"] = one.cookies["sessionid"].value
+    clock.move(minutes=31)
+    beside = []
+
+    def log_out(request: HttpRequest) -> None:
+        if not beside:
+            beside.append(0)
+            beside[0] = other.get("/files/").status_code
+        logout(request)
+
+    monkeypatch.setattr("marginsite.middleware.logout", log_out)
+
+    assert one.get("/files/").status_code == 302
+    assert beside == [302]
+
+
+def test_a_session_without_a_row_is_judged_by_its_last_proof(owner: User, clock: Clock) -> None:
+    browser = sign_in(owner)
+    UserSession.objects.all().delete()
+    clock.move(minutes=31)
+
+    assert browser.get("/files/").status_code == 302
+
+
+def test_a_post_that_comes_too_late_leads_to_a_page_that_there_is(
+    owner: User, clock: Clock
+) -> None:
+    browser = sign_in(owner)
+    clock.move(minutes=31)
+
+    answer = browser.post("/borrow/confirm/", {"token": "x"}, follow=True)
+
+    assert answer.redirect_chain == [("/accounts/login/", 302)]
+    assert "no sign of you" in answer.content.decode()
+
+
+def test_signing_in_with_an_ended_session_says_nothing_of_its_end(owner: User) -> None:
+    browser = sign_in(owner)
+    let_time_pass(browser, seconds=31 * 60)
+    UserSession.objects.update(last_seen_at=timezone.now() - timedelta(minutes=31))
+
+    typed = {"login": owner.username, "password": PASSWORD, "next": "/files/"}
+    answer = browser.post("/accounts/login/", typed, follow=True)
+
+    assert answer.redirect_chain == [("/files/", 302)]
+    assert "no sign of you" not in answer.content.decode()
 
 
 def test_another_process_may_have_seen_the_session_in_use(owner: User, clock: Clock) -> None:

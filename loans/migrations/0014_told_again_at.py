@@ -1,18 +1,6 @@
 """When each loan was last told of anew, so that a statement need not look through all of them."""
 
 from django.db import migrations, models
-from django.db.models import Max, OuterRef, Subquery
-
-
-def fill(apps, schema_editor):
-    told = apps.get_model("loans", "Observation").objects.filter(
-        account_id=OuterRef("account_id"),
-        kind="borrow",
-        record_id=OuterRef("record_id"),
-        seen_at__gt=OuterRef("first_seen_at"),
-    )
-    last = told.order_by().values("record_id").annotate(last=Max("seen_at")).values("last")
-    apps.get_model("loans", "BorrowRecord").objects.update(told_again_at=Subquery(last))
 
 
 class Migration(migrations.Migration):
@@ -39,5 +27,4 @@ class Migration(migrations.Migration):
             model_name='repayrecord',
             index=models.Index(fields=['account', 'first_seen_at', 'at'], name='repay_by_sight'),
         ),
-        migrations.RunPython(fill, migrations.RunPython.noop),
     ]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Count, F, Max, QuerySet
 
@@ -101,17 +101,16 @@ def cut(account: Account, *, until: datetime, as_of: datetime) -> Cut:
         for kind in (Kind.BORROW, Kind.REPAY)
     )
     sums = _both(lent, back)
-    late_lent, late_back = (
+    late_loans, late_repayments = (
         _late(kind, account, until, as_of) for kind in (Kind.BORROW, Kind.REPAY)
     )
-    unread = _unread(account, {slot: sums[slot] for slot in late_lent}, until, as_of)
-    late = [*late_lent.values(), *late_back.values()]
+    unread = _unread(account, sums, until, as_of) if late_loans.records else []
     found = Cut(
         account=account,
         until=until,
         as_of=as_of,
-        late=sum(count for count, _ in late),
-        late_at=max((last for _, last in late), default=None),
+        late=late_loans.records + late_repayments.records,
+        late_at=max((one.last for one in (late_loans, late_repayments) if one.last), default=None),
         unread=frozenset(loan.pk for loan in unread),
         retold=tuple(retold([*unread, *_told_again(account, until, as_of)])),
         recorded={},
@@ -192,15 +191,19 @@ def _both(lent: Mapping[Slot, Figures], back: Mapping[Slot, Figures]) -> dict[Sl
     }
 
 
-def _late(
-    kind: str, account: Account, until: datetime, as_of: datetime
-) -> dict[Slot, tuple[int, datetime]]:
-    """How many records of before the cut were first read after it, and the last of them when."""
-    model = rollups.MODELS[Kind(kind)]
-    seen = {"account": account, "first_seen_at__gt": until, "first_seen_at__lte": as_of}
-    rows = model.objects.filter(**seen, at__lt=until).order_by().values(*Slot._fields)
-    found = rows.annotate(late=Count("id"), late_at=Max("first_seen_at"))
-    return {_slot_of(row): (row["late"], row["late_at"]) for row in found}
+class _Late(NamedTuple):
+    """How many records of before a cut were first read after it, and the last of them when."""
+
+    records: int
+    last: datetime | None
+
+
+def _late(kind: str, account: Account, until: datetime, as_of: datetime) -> _Late:
+    """From an index alone: where a history was loaded later, all of it is late."""
+    late = rollups.MODELS[Kind(kind)].objects.filter(
+        account=account, first_seen_at__gt=until, first_seen_at__lte=as_of, at__lt=until
+    )
+    return _Late(**late.aggregate(records=Count("id"), last=Max("first_seen_at")))
 
 
 def _slot_of(row: Mapping[str, Any]) -> Slot:
@@ -216,14 +219,12 @@ def _told_again(account: Account, until: datetime, as_of: datetime) -> QuerySet[
 
 
 def _unread(
-    account: Account, late: Mapping[Slot, Recorded], until: datetime, as_of: datetime
+    account: Account, debts: Mapping[Slot, Recorded], until: datetime, as_of: datetime
 ) -> list[BorrowRecord]:
-    """Loans that were out at the cut and first read after it, of the debts with late loans; the
-    oldest are repaid first.
-    """
+    """Loans that were out at the cut and first read after it; the oldest are repaid first."""
     taken = BorrowRecord.objects.filter(account=account, at__lt=until, first_seen_at__lte=as_of)
     found = []
-    for slot, recorded in late.items():
+    for slot, recorded in debts.items():
         left = recorded.principal
         newest = taken.filter(**slot._asdict(), principal__isnull=False)
         for loan in newest.order_by("-at", "-record_id").iterator() if left > 0 else ():
@@ -240,7 +241,8 @@ def _corrected(
 ) -> dict[Slot, Recorded]:
     """The sums without what was told after the cut."""
     for one in retold:
-        known, loan = sums[one.slot], one.loan
+        # A debt may be new since the sums were read, or its totals may be missing.
+        known, loan = sums.get(one.slot, Recorded()), one.loan
         too_much = exact.minus(loan.interest or exact.ZERO, at.told(one))
         known = replace(known, told=exact.minus(known.told, too_much))
         if loan.principal is not None and not at.is_known(one):

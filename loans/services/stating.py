@@ -1,9 +1,10 @@
 """The statement of one account's month: what was owed at its beginning, what was borrowed, charged
 and repaid, what was owed at its end, and what these figures rest on.
 
-Reads only. Opening, movements and closing are added up apart from each other, so that a line which
-reconciles has been checked. The exchange's own figure of now stands beside a month that still runs;
-nothing is merged.
+Reads only. Opening and closing come from the totals that are kept, the movements between from the
+records themselves: a line that reconciles shows that the two agree on the month (on all that was
+before, `verify_totals` does). The exchange's own figure of now stands beside a month that still
+runs; nothing is merged.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

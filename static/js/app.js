@@ -103,13 +103,20 @@
     if (root) cells(root, (key, cell) => cell.classList.toggle("changed", before.has(key) && before.get(key) !== cell.textContent));
   });
 
-  /* A sentence beside a field came or went with a fragment: the field is wrong, or right again. */
-  document.addEventListener("htmx:afterSettle", () => {
+  /* A field is marked as wrong for as long as a sentence beside it says so, also one that a fragment brought. */
+  function markFields() {
     for (const field of document.querySelectorAll("[aria-describedby$='-error']")) {
       const said = document.getElementById(field.getAttribute("aria-describedby"))?.textContent.trim();
-      field.toggleAttribute("aria-invalid", Boolean(said));
       if (said) field.setAttribute("aria-invalid", "true");
+      else field.removeAttribute("aria-invalid");
     }
+  }
+  markFields();
+  document.addEventListener("htmx:afterSettle", markFields);
+
+  /* A refresh that nobody asked for is no sign that somebody is here. */
+  document.addEventListener("htmx:configRequest", (event) => {
+    if (!event.detail.triggeringEvent?.isTrusted) event.detail.headers["X-By-Itself"] = "yes";
   });
 
   /* Whoever pressed what is gone now goes on at the fragment's [data-heir]. */

@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from loans.models import Account, Kind
+from loans.models import Account, Kind, RecordTotal
 from loans.services import balances
 from loans.services.balances import Cut
 from loans.services.position import Slot
@@ -97,6 +97,19 @@ def test_queries_do_not_grow_with_the_loans(
     lend(60)
     with django_assert_num_queries(6):
         assert at(account, NOW - HOUR).recorded
+
+
+def test_a_debt_whose_totals_are_missing_leaves_a_rest_and_no_error(account: Account) -> None:
+    loan = factories.make_borrow(account=account, at=NOW - 9 * DAY, interest="0.9")
+    factories.tell(loan, "0.2", at=NOW - 8 * DAY)
+    factories.tell(loan, "0.9", at=NOW)
+    factories.make_borrow(account=account, at=NOW - 9 * DAY, first_seen_at=NOW)
+    RecordTotal.objects.all().delete()
+
+    found = at(account, NOW - DAY)
+
+    assert found.late == 1
+    assert [recorded.told for recorded in found.recorded.values()] == [Decimal("-0.7")]
 
 
 def test_a_cut_never_reads_through_the_records_before_it(account: Account) -> None:

@@ -7,11 +7,13 @@ from importlib import import_module
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from loans.bitmart.errors import Maintenance, ReadError
 from loans.bitmart.readers import read_borrow_record
 from loans.models import Account, BorrowRecord, Coverage, Kind, Observation, RefusedRow, RepayRecord
+from loans.services import retold
 from loans.services.record_store import store
 from loans.services.records import EARLIEST, Learned, sync_stream
 from loans.services.shelf import DatabaseShelf
@@ -268,12 +270,37 @@ def test_the_migration_finds_when_loans_were_told_of_anew(account: Account) -> N
     factories.tell(once, "0.1", at=once.first_seen_at)
     for minute in (1, 2):
         factories.tell(again, "0.2", at=NOW + timedelta(minutes=minute))
+    right = {once.pk: None, again.pk: NOW + timedelta(minutes=2)}
+    assert told_again() == right
     BorrowRecord.objects.update(told_again_at=None)
 
-    import_module("loans.migrations.0014_told_again_at").fill(apps, None)
+    import_module("loans.migrations.0016_loans_told_again").fill(apps, None)
 
-    found = dict(BorrowRecord.objects.values_list("pk", "told_again_at"))
-    assert found == {once.pk: None, again.pk: NOW + timedelta(minutes=2)}
+    assert told_again() == right
+
+
+def test_loans_that_were_told_of_unnoticed_are_found_and_put_right(
+    account: Account, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(retold, "ROWS_AT_ONCE", 3)
+    loans = [factories.make_borrow(account=account) for _ in range(8)]
+    for minute, one in enumerate(loans):
+        factories.tell(one, "0.1", at=NOW + timedelta(minutes=minute))
+    right = told_again()
+    BorrowRecord.objects.filter(pk__in=[loans[2].pk, loans[6].pk]).update(told_again_at=None)
+    BorrowRecord.objects.filter(pk=loans[5].pk).update(told_again_at=NOW)
+
+    with pytest.raises(CommandError, match="3 loans were told of later than is noted"):
+        call_command("verify_totals")
+    call_command("verify_totals", repair=True)
+
+    assert told_again() == right
+    call_command("verify_totals")
+    assert "Put right: 3 loans were told of" in capsys.readouterr().out
+
+
+def told_again() -> dict[int, datetime | None]:
+    return dict(BorrowRecord.objects.values_list("pk", "told_again_at"))
 
 
 def test_interest_keeps_the_largest_ever_seen(account: Account) -> None:

@@ -1,11 +1,13 @@
-"""`manage.py verify_totals`: compare the totals that are kept with what the records add up to."""
+"""`manage.py verify_totals`: compare what is kept beside the records, their totals and when each
+loan was last told of, with the records and observations themselves.
+"""
 
 from argparse import ArgumentParser
 
 from django.core.management.base import BaseCommand, CommandError
 
 from loans.models import Account, Kind
-from loans.services import rollups
+from loans.services import retold, rollups
 
 MOST_NAMED = 5
 
@@ -30,10 +32,13 @@ class Command(BaseCommand):
                     wrong.append(_words(account, kind, places))
                     if repair:
                         rollups.rebuild(account.pk, kind)
+        if told := retold.put_right() if repair else retold.count_wrong():
+            loans = "loan was" if told == 1 else "loans were"
+            wrong.append(f"{told} {loans} told of later than is noted")
         if wrong and not repair:
             raise CommandError("totals and records differ: " + "; ".join(wrong))
         for words in wrong:
-            self.stdout.write(f"Counted again: {words}")
+            self.stdout.write(f"Put right: {words}")
         self.stdout.write("Every total is what its records add up to.")
 
 
