@@ -199,12 +199,14 @@ def age(
     tone = age_tone(seconds, period_seconds)
     words = duration_words(seconds)
     return format_html(
-        '<time class="chip age{}" datetime="{}" data-at="{}" data-period="{}"{}{} title="{}">{}'
+        '<time class="chip age{}" datetime="{}" data-at="{}" data-period="{}" data-on-paper="{}"'
+        '{}{} title="{}">{}'
         "</time>",
         f" age-{tone}" if tone else "",
         at.astimezone(UTC).isoformat(timespec="seconds"),
         whole_seconds(at, datetime(1970, 1, 1, tzinfo=UTC)),
         period_seconds,
+        local_text(at),
         format_html(' data-problem="{}"', problem) if problem else "",
         SafeString(' tabindex="0"') if focusable else "",
         " · ".join(part for part in (both_zones(at), source) if part),

@@ -49,6 +49,14 @@ class AuditFilterForm(forms.Form):
         self.fields["account"].queryset = accounts
         self.fields["person"].queryset = people
 
+    def clean(self) -> dict[str, Any]:
+        """The end is not before the beginning."""
+        fields = super().clean()
+        since, until = fields.get("from"), fields.get("to")
+        if since and until and until < since:
+            self.add_error("to", "This is before the beginning; nothing lies between.")
+        return fields
+
     def wanted(self) -> Wanted:
         """What was asked for; a field that makes no sense is left out (and marked)."""
         self.is_valid()

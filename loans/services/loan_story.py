@@ -4,7 +4,7 @@ was repaid of it, what the exchange said of it over time, and which instruction 
 Reads only. Replays on demand; the arithmetic is `loans.replay`'s.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -25,6 +25,7 @@ from loans.services.slot_replay import is_longer, loan_of, open_slot
 
 # A slot with more rows than this is not replayed while somebody waits for a page.
 MOST_REPLAYED = 20_000
+MOST_INTEREST_ONLY = 50
 TOO_MANY = "Too many loans share this balance to place the repayments while a page waits."
 
 
@@ -39,13 +40,18 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """Everything about one loan, as of `now`."""
+    """Everything about one loan, as of `now`.
+
+    `interest_only` are repayments of the loan's debt while it was out that paid no principal: which
+    of the loans' interest they paid is not told.
+    """
 
     record: BorrowRecord
     now: datetime
     instruction: Instruction | None
     terms: Terms | None
     repayments: dict[str, RepayRecord]
+    interest_only: tuple[RepayRecord, ...] = ()
     said: tuple[Said, ...]
     verdict: replay.Verdict
     parts: tuple[replay.Part, ...] = ()
@@ -132,12 +138,14 @@ def tell(record: BorrowRecord, *, now: datetime) -> Story:
             "verdict": verdict,
             "spans": tuple(books.spans(paid, verdict)),
         }
+    parts = paid.parts if paid else ()
     return Story(
         record=record,
         now=now,
         instruction=Instruction.objects.filter(borrow_record=record).first(),
         terms=_terms(record),
-        repayments=_repayments(record, paid.parts if paid else ()),
+        repayments=_repayments(record, parts),
+        interest_only=tuple(_interest_only(slot, record, parts, now)) if paid else (),
         said=said,
         **found,
     )
@@ -167,6 +175,15 @@ def _repayments(record: BorrowRecord, parts: Iterable[replay.Part]) -> dict[str,
     ids = [part.repayment for part in parts]
     paid_by = RepayRecord.objects.filter(account_id=record.account_id, record_id__in=ids)
     return {one.record_id: one for one in paid_by}
+
+
+def _interest_only(
+    slot: Slot, record: BorrowRecord, parts: Sequence[replay.Part], now: datetime
+) -> list[RepayRecord]:
+    """The newest repayments of the debt without principal, from the borrow to the last part."""
+    end = (replay.closed_at(loan_of(record), tuple(parts)) if record.principal else None) or now
+    span = RepayRecord.objects.filter(**slot._asdict(), at__gte=record.at, at__lte=end)
+    return list(span.filter(principal=0).order_by("-at", "-id")[:MOST_INTEREST_ONLY])
 
 
 def _terms(record: BorrowRecord) -> Terms | None:

@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 from loans.models import Account
 from loans.services import certificates
 from loans.services.filters import HistoryFilter
+from loans.templatetags.loans import venue_word
 
 FIELDS = ("q", "account", "symbol", "currency", "from", "to")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -61,7 +62,7 @@ def errors_beside(chosen: HistoryFilter) -> SafeString:
 
 
 def _words(account: Account) -> str:
-    return f"{account.label} ({account.get_venue_display()})"
+    return f"{account.label} ({venue_word(account.venue)})"
 
 
 def _draw(row: _Row) -> SafeString:

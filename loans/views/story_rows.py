@@ -128,6 +128,9 @@ def _timeline(story: Story) -> Iterator[Happening]:
     yield from _charge_spans(story)
     for part in story.parts:
         yield _repaid(story, part)
+    for one in story.interest_only:
+        text = format_html("{} of this debt, no principal", formatting.amount(one.amount, currency))
+        yield Happening(one.at, "Interest repaid", text, "ok")
     yield from _changes(story.said, currency)
     if story.next_charge_at:
         yield Happening(

@@ -112,6 +112,8 @@
     }
   }
   markFields();
+  /* Who was refused goes on in the field that is wrong. */
+  document.querySelector("form[method='post'] [aria-invalid='true']")?.focus();
   document.addEventListener("htmx:afterSettle", markFields);
 
   /* A refresh that nobody asked for is no sign that somebody is here. */
@@ -119,10 +121,12 @@
     if (!event.detail.triggeringEvent?.isTrusted) event.detail.headers["X-By-Itself"] = "yes";
   });
 
-  /* Whoever pressed what is gone now goes on at the fragment's [data-heir]. */
+  /* Whoever pressed what is gone now goes on at the field that is wrong, or at the fragment's [data-heir]. */
   document.addEventListener("htmx:afterSettle", (event) => {
     if (document.activeElement !== document.body) return;
-    event.detail.elt?.querySelector?.("[data-heir]")?.focus({ preventScroll: true });
+    const wrong = event.detail.elt?.querySelector?.("[aria-invalid='true']");
+    if (wrong) wrong.focus();
+    else event.detail.elt?.querySelector?.("[data-heir]")?.focus({ preventScroll: true });
   });
 
   /* A fragment that came may say one sentence aloud. */

@@ -127,12 +127,17 @@ def test_paper_tells_instants_for_ages(
 
     ages = page.locator(".statement time.age")
     shown = ages.evaluate_all(
-        "all => all.map(age => [getComputedStyle(age).fontSize, age.getAttribute('datetime'),"
+        "all => all.map(age => [getComputedStyle(age).fontSize, age.getAttribute('title'),"
         " getComputedStyle(age, '::after').content])"
     )
 
     assert shown
-    assert all(size == "0px" and content == f'"{at}"' for size, at, content in shown)
+    for size, title, content in shown:
+        assert size == "0px"
+        assert title.startswith(content.strip('"'))
+    foot = page.locator(".statement-foot a")
+    printed = foot.evaluate("link => getComputedStyle(link, '::after').content")
+    assert printed == f'" at {foot.evaluate("link => link.href")}"'
 
 
 @pytest.mark.parametrize("width", [1440, 1200, 1024])

@@ -52,6 +52,16 @@ def test_every_page_of_a_borrow_is_accessible(desk: Desk, open_page: OpenPage, t
     assert violations(page) == []
 
 
+def test_who_is_refused_goes_on_in_the_field_that_is_wrong(desk: Desk, open_page: OpenPage) -> None:
+    page = open_page(address(desk), person=desk.owner)
+
+    page.fill("#id_amount", "1e5")
+    page.click("#trade-form .primary")
+
+    expect(page.locator("#id_amount_error")).to_be_visible()
+    expect(page.locator("#id_amount")).to_be_focused()
+
+
 @pytest.mark.parametrize("state", [State.QUEUED, State.CONFIRMED, State.REJECTED, State.UNKNOWN])
 def test_an_instructions_page_is_accessible(desk: Desk, open_page: OpenPage, state: State) -> None:
     row = factories.make_instruction(account=desk.account, state=state, created_at=desk.now)

@@ -164,6 +164,18 @@ def test_a_filter_that_makes_no_sense_is_marked_and_left_out(browser: Client, ow
     assert "Added a key" in answer.content.decode()
 
 
+def test_days_that_are_the_wrong_way_round_are_marked_and_nothing_found_is_said_so(
+    browser: Client, owner: User
+) -> None:
+    audit.record(action="key_added", actor=owner, now=NOW)
+
+    turned = browser.get("/audit/?from=2030-01-02&to=2030-01-01").content.decode()
+    empty = browser.get("/audit/?from=2030-01-01&to=2030-01-02").content.decode()
+
+    assert "before the beginning" in turned
+    assert "No event fits" in empty
+
+
 def test_older_events_are_on_the_next_page(browser: Client, owner: User) -> None:
     for number in range(60):
         audit.record(action="key_renamed", actor=owner, now=NOW, after=f"name-{number}")

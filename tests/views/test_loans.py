@@ -303,6 +303,25 @@ def test_the_story_shows_the_change_the_repayment_and_the_instruction(
     assert "Confirmed here" in text
 
 
+def test_a_repayment_of_interest_alone_is_in_the_story_of_each_loan_that_was_out(
+    client: Client, desk: Account, market: Market
+) -> None:
+    repaid = factories.make_borrow(account=desk, at=NOW - 9 * HOUR)
+    factories.make_repay(account=desk, principal="20", interest="0", at=NOW - 8 * HOUR)
+    out = factories.make_borrow(account=desk, at=NOW - 5 * HOUR)
+    factories.make_repay(account=desk, principal="0", interest="0.0007", at=NOW - 2 * HOUR)
+    factories.make_repay(
+        account=desk, symbol="ETH_USDT", principal="0", interest="0.0009", at=NOW - 2 * HOUR
+    )
+
+    text = page_of(client, out)
+
+    assert "Interest repaid" in text
+    assert "0.00070000USDT of this debt, no principal" in text
+    assert "0.00090000" not in text
+    assert "Interest repaid" not in page_of(client, repaid)
+
+
 def test_the_ledger_as_a_file_has_every_charge(
     client: Client, desk: Account, market: Market
 ) -> None:
