@@ -206,7 +206,8 @@ def test_many_at_once_keep_the_books_straight(paper: Paper) -> None:
         thread.join()
 
     books = paper.books()["executed"]
-    assert set(codes) <= {1000, 59010}
+    # Refused only where the pool was empty, and where therefore less was owed than was repaid.
+    assert {1000} < set(codes) <= {1000, 59010, 51006}
     assert len(codes) == 4 * 2 * 24
     lent = sum(Decimal(row["principal"]) for row in books["loans"])
     back = sum(Decimal(row["principal"]) for row in books["repayments"])
