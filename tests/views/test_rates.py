@@ -433,7 +433,7 @@ def test_a_chart_begins_where_the_first_rate_is_known(trader: Client) -> None:
 
     assert answer.context["chart"]["data"]["from"] == int(at.timestamp())
     assert "Known since" in answer.text
-    assert "(base) is the unbroken line" in answer.text
+    assert "is the unbroken line" in answer.text
 
 
 @pytest.mark.parametrize("field", ["daily", "hourly", "apr", "apy", "min", "max", "leverage"])
