@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.db import connection
 from django.db.models import QuerySet
 
 from loans.services.held import figure, instant
@@ -20,9 +21,8 @@ from loans.services.sql import ALWAYS, Condition, both
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-# An amount fits its column, or no row could ever stand there.
-# PostgreSQL would rather read through the table than look up more rows than this by their ids.
 MOST_BY_ID = 200
+# An amount fits its column, or no row could ever stand there.
 _TOKEN = re.compile(r"(~?)(none|-?\d{1,22}(?:\.\d{1,8})?)_(\d{1,18})", re.ASCII)
 
 Key = datetime | Decimal | None
@@ -133,8 +133,9 @@ def statement(
     its parameters.
 
     Each member is a condition under which an index is in this order. Rows are called `run` in what
-    is wanted, in the members and in the join, which must neither add nor drop any. Of a few rows,
-    the members give only the places, which their index holds; the rows are then read by their ids.
+    is wanted, in the members and in the join, which must neither add nor drop any. The members give
+    only the places, which their index holds, and the rows are then read by their ids: on PostgreSQL
+    of a few rows alone, since it would rather read through the table for many.
     """
     spans, params = [], []
     for member in members:
@@ -145,14 +146,14 @@ def statement(
     if len(spans) == 1:
         return f"SELECT {wanted} FROM {spans[0].format(join)}", tuple(params)  # noqa: S608 - our own names
     # SQLite allows no LIMIT inside a compound, but does so one level below.
-    few = limit <= MOST_BY_ID
-    names = ", ".join(f"run.{column}" for column in (("id", order.column) if few else columns))
+    by_id = connection.vendor == "sqlite" or limit <= MOST_BY_ID
+    names = ", ".join(f"run.{column}" for column in (("id", order.column) if by_id else columns))
     runs = " UNION ALL ".join(
         f"SELECT * FROM (SELECT {names} FROM {span.format('')}) AS run"  # noqa: S608 - our own names
         for span in spans
     )
     ordered = f"ORDER BY {order.all_terms}"
-    if few:
+    if by_id:
         runs = (
             f"SELECT run.id FROM ({runs}) AS run {ordered} LIMIT {limit}"  # noqa: S608 - as above
             f") AS place JOIN {table} AS run ON (run.id = place.id"
