@@ -145,6 +145,7 @@ def _fill(loans: int) -> tuple[Any, datetime]:
     from django.contrib.auth.models import User
 
     from loans.models import Account, BorrowRecord, Observation, RepayRecord
+    from loans.services import new_rows
 
     person = User.objects.create_user("bench", "bench@example.org", "correct horse battery")
     account = Account.objects.create(owner=person, venue="paper", label="Bench", created_at=START)
@@ -179,6 +180,7 @@ def _fill(loans: int) -> tuple[Any, datetime]:
         BorrowRecord.objects.bulk_create(lent)
         RepayRecord.objects.bulk_create(repaid)
         Observation.objects.bulk_create(seen)
+    new_rows.count_once(BorrowRecord, RepayRecord, Observation)  # as after a first load
     return account, at + 100 * hour
 
 
