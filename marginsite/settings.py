@@ -180,7 +180,7 @@ CACHES = {
 }
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 SESSION_COOKIE_AGE = 12 * 60 * 60
-SESSION_UNUSED = timedelta(minutes=env.int("SESSION_UNUSED_MINUTES", default=30))
+SESSION_UNUSED = timedelta(minutes=whole_setting("SESSION_UNUSED_MINUTES", 30, most=720))
 ACCOUNT_SESSION_REMEMBER = True
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"

@@ -146,8 +146,7 @@ class TradeForm(forms.Form):
     def _offer(self) -> None:
         chosen = self.choice
         self.fields["account"].choices = [
-            (str(account.pk), f"{account.label} ({'LIVE' if account.is_real_money else 'PAPER'})")
-            for account in chosen.accounts
+            (str(account.pk), account.named) for account in chosen.accounts
         ]
         symbols = [
             (market.symbol, market.symbol + ("" if market.enabled else " (disabled)"))

@@ -134,6 +134,11 @@ class Account(models.Model):
         return self.label
 
     @property
+    def named(self) -> str:
+        """Its label and whether its money is real, where a choice holds nothing but text."""
+        return f"{self.label} ({'LIVE' if self.is_real_money else 'PAPER'})"
+
+    @property
     def is_real_money(self) -> bool:
         """Whether this account's loans cost money."""
         return Venue(self.venue).is_real_money

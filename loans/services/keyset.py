@@ -21,7 +21,7 @@ from loans.services.sql import ALWAYS, Condition, both
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-MOST_BY_ID = 200
+MOST_BY_ID = 200  # on PostgreSQL
 # An amount fits its column, or no row could ever stand there.
 _TOKEN = re.compile(r"(~?)(none|-?\d{1,22}(?:\.\d{1,8})?)_(\d{1,18})", re.ASCII)
 

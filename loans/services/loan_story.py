@@ -145,7 +145,7 @@ def tell(record: BorrowRecord, *, now: datetime) -> Story:
         instruction=Instruction.objects.filter(borrow_record=record).first(),
         terms=_terms(record),
         repayments=_repayments(record, parts),
-        interest_only=tuple(_interest_only(slot, record, parts, now)) if paid else (),
+        interest_only=_interest_only(slot, record, parts, now) if paid else (),
         said=said,
         **found,
     )
@@ -179,11 +179,11 @@ def _repayments(record: BorrowRecord, parts: Iterable[replay.Part]) -> dict[str,
 
 def _interest_only(
     slot: Slot, record: BorrowRecord, parts: Sequence[replay.Part], now: datetime
-) -> list[RepayRecord]:
+) -> tuple[RepayRecord, ...]:
     """The newest repayments of the debt without principal, from the borrow to the last part."""
-    end = (replay.closed_at(loan_of(record), tuple(parts)) if record.principal else None) or now
+    end = replay.closed_at(loan_of(record), parts) or now
     span = RepayRecord.objects.filter(**slot._asdict(), at__gte=record.at, at__lte=end)
-    return list(span.filter(principal=0).order_by("-at", "-id")[:MOST_INTEREST_ONLY])
+    return tuple(span.filter(principal=0).order_by("-at", "-id")[:MOST_INTEREST_ONLY])
 
 
 def _terms(record: BorrowRecord) -> Terms | None:

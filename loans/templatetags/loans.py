@@ -155,12 +155,6 @@ def venue_chip(venue: str) -> SafeString:
     return SafeString(f'<span class="chip venue venue-{kind}">{escape(word)}</span>')
 
 
-@register.filter
-def venue_word(venue: str) -> str:
-    """PAPER or LIVE as a text, for an option that cannot hold a chip."""
-    return VENUES[str(venue)][1]
-
-
 @register.inclusion_tag("loans/partials/_light.html")
 def light(state: str, label: str, remedy: str = "") -> dict[str, str]:
     """One light of a key: green, red or not_known, with what to do about it."""

@@ -14,10 +14,8 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
-from loans.models import Account
 from loans.services import certificates
 from loans.services.filters import HistoryFilter
-from loans.templatetags.loans import venue_word
 
 FIELDS = ("q", "account", "symbol", "currency", "from", "to")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -43,7 +41,7 @@ def filter_row(path: str, chosen: HistoryFilter) -> SafeString:
     """The row for a list at this path. One query, for the pairs that have records."""
     row = _Row(
         path=path,
-        accounts=tuple((str(one.pk), _words(one)) for one in chosen.accounts),
+        accounts=tuple((str(one.pk), one.named) for one in chosen.accounts),
         symbols=tuple(certificates.symbols_with_rows(chosen.accounts)),
         typed=tuple((name, chosen.typed[name]) for name in FIELDS),
         errors=tuple(chosen.errors.items()),
@@ -59,10 +57,6 @@ def errors_beside(chosen: HistoryFilter) -> SafeString:
     return SafeString(
         "".join(_error_field(name, chosen.errors.get(name, ""), oob=True) for name in FIELDS)
     )
-
-
-def _words(account: Account) -> str:
-    return f"{account.label} ({venue_word(account.venue)})"
 
 
 def _draw(row: _Row) -> SafeString:

@@ -11,7 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from loans import formatting
-from loans.models import Account, MarginAccount
+from loans.models import MarginAccount
 from loans.services.open_replays import Labels, slot_of
 from loans.services.overview import Sum, Whole
 from loans.services.position import Position, Slot
@@ -290,8 +290,3 @@ def whole_words(whole: Whole) -> dict[str, str]:
         "cost": about(whole.cost_per_day, is_estimate=whole.is_estimate),
         "unpriced": ", ".join(whole.unpriced),
     }
-
-
-def account_label(account: Account) -> str:
-    """How an account is named where several are."""
-    return f"{account.label} ({account.get_venue_display()})"
