@@ -7,15 +7,16 @@ Reads what the sync proved; it proves nothing itself and rounds nothing up.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from django.db import connection
 from django.db.models import Field, QuerySet
 
 from loans.models import Account, Coverage, Kind
-from loans.services.sql import ALWAYS, both, converters, from_database, one_of, to_database
+from loans.services.sql import ALWAYS, ask, both, converters, from_database, one_of, to_database
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Certificate:
     """What a list or a total rests on, over several streams.
 
@@ -24,11 +25,11 @@ class Certificate:
     that waits longest was read again; None if one never was.
     """
 
+    gaps: int = 0
     streams: int = 0
     busy: int = 0
     unproven: int = 0
     untrusted: int = 0
-    gaps: int = 0
     late: int = 0
     complete_from: datetime | None = None
     complete_to: datetime | None = None
@@ -57,7 +58,8 @@ class Certificate:
 
 
 _INSTANT = Coverage._meta.get_field("complete_to")
-# What is told of the streams, and the field that reads it; none for a number.
+# What is told of the streams, as a certificate has it behind the gaps, and the field that reads it;
+# none for a number.
 _FIGURES: dict[str, tuple[str, Field | None]] = {
     "streams": ("COUNT(*)", None),
     "busy": ("COUNT(CASE WHEN has_rows THEN 1 END)", None),
@@ -77,6 +79,7 @@ _FIGURES: dict[str, tuple[str, Field | None]] = {
         _INSTANT,
     ),
 }
+_READ_BY = (None, *(field for _, field in _FIGURES.values()))
 
 
 def certify(
@@ -92,15 +95,18 @@ def certify(
         one_of("stream.kind", [str(kind) for kind in kinds]),
         ALWAYS if symbols is None else one_of("stream.symbol", symbols),
     )
+    rows = ask(_statement(where), (*params, *params))
+    [row] = from_database(rows, converters(_READ_BY, connection.vendor))
+    return Certificate(*row)
+
+
+@lru_cache(maxsize=64)
+def _statement(where: str) -> str:
+    """What is told of the streams of a condition."""
     figures = ", ".join(sql for sql, _ in _FIGURES.values())
-    steps = converters((None, *(field for _, field in _FIGURES.values())), connection.vendor)
     owned = "loans_coveragegap AS gap JOIN loans_coverage AS stream ON stream.id = gap.coverage_id"
-    gaps = f"SELECT COUNT(*) FROM {owned} WHERE {where}"  # noqa: S608 - our own names
-    sql = f"SELECT ({gaps}), {figures} FROM loans_coverage AS stream WHERE {where}"  # noqa: S608 - as above
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [*params, *params])
-        [row] = from_database(cursor.fetchall(), steps)
-    return Certificate(**dict(zip(("gaps", *_FIGURES), row, strict=True)))
+    gaps = f"(SELECT COUNT(*) FROM {owned} WHERE {where})"  # noqa: S608 - our own names
+    return f"SELECT {gaps}, {figures} FROM loans_coverage AS stream WHERE {where}"  # noqa: S608 - as above
 
 
 def streams_of(accounts: Sequence[Account]) -> QuerySet[Coverage]:
@@ -117,6 +123,5 @@ def symbols_with_rows(accounts: Sequence[Account]) -> list[str]:
     """The pairs on which anything was ever borrowed or repaid."""
     key = to_database(Coverage, "account")
     where, params = both(one_of("account_id", [key(one.pk) for one in accounts]), ("has_rows", ()))
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT DISTINCT symbol FROM loans_coverage WHERE {where}", params)  # noqa: S608 - our own names
-        return sorted(symbol for (symbol,) in cursor.fetchall())
+    rows = ask(f"SELECT DISTINCT symbol FROM loans_coverage WHERE {where}", params)  # noqa: S608 - our own names
+    return sorted(symbol for (symbol,) in rows)

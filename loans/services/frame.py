@@ -5,10 +5,8 @@ the site is stopped. One query, because every page asks it. Reads only.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db import connection
-
 from loans.models import Account, Instruction, SiteState, State
-from loans.services.sql import one_of, to_database
+from loans.services.sql import ask, one_of, to_database
 
 UNSETTLED = (str(State.UNKNOWN), str(State.NEEDS_HUMAN))
 
@@ -29,15 +27,13 @@ def frame(accounts: Sequence[Account]) -> Frame:
     mine, keys = one_of("account_id", [key(account.pk) for account in accounts])
     open_ones, states = one_of("state", UNSETTLED)
     needs = f"SELECT COUNT(*) FROM loans_instruction WHERE {open_ones} AND {mine}"  # noqa: S608 - our own names
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT ({needs}), stopped, stopped_reason, wind_down_notice "  # noqa: S608 - as above
-            "FROM loans_sitestate WHERE id = %s",
-            [*states, *keys, SiteState.ONLY],
-        )
-        row = cursor.fetchone()
-    if row is None:
+    rows = ask(
+        f"SELECT ({needs}), stopped, stopped_reason, wind_down_notice "  # noqa: S608 - as above
+        "FROM loans_sitestate WHERE id = %s",
+        [*states, *keys, SiteState.ONLY],
+    )
+    if not rows:
         SiteState.load()
         return frame(accounts)
-    needs_count, stopped, reason, notice = row
+    [(needs_count, stopped, reason, notice)] = rows
     return Frame(needs_count, bool(stopped), reason, notice)

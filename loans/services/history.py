@@ -16,7 +16,7 @@ from django.db import connection
 from loans.models import Account, Coverage, Kind
 from loans.services import keyset, record_runs, spans
 from loans.services.filters import HistoryFilter, read_filter
-from loans.services.sql import both, one_of, to_database
+from loans.services.sql import ask, both, one_of, to_database
 
 PAGE_SIZE = 50
 CHUNK = 2000
@@ -52,13 +52,12 @@ def _pairs_with(text: str, accounts: tuple[Account, ...]) -> tuple[str, ...]:
         (f"%{connection.ops.prep_for_like_query(text)}%",),
     )
     (in_markets, some), (in_coverage, others) = both(listed, holds), both(kept, holds)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT symbol FROM loans_market WHERE {in_markets} "  # noqa: S608 - our own names
-            f"UNION SELECT symbol FROM loans_coverage WHERE {in_coverage}",
-            [*some, *others],
-        )
-        return tuple(sorted(symbol for (symbol,) in cursor.fetchall()))
+    rows = ask(
+        f"SELECT symbol FROM loans_market WHERE {in_markets} "  # noqa: S608 - our own names
+        f"UNION SELECT symbol FROM loans_coverage WHERE {in_coverage}",
+        [*some, *others],
+    )
+    return tuple(sorted(symbol for (symbol,) in rows))
 
 
 def list_page(

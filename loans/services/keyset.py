@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection
@@ -137,14 +138,29 @@ def statement(
     only the places, which their index holds, and the rows are then read by their ids: on PostgreSQL
     of a few rows alone, since it would rather read through the table for many.
     """
-    spans, params = [], []
-    for member in members:
-        for beyond in order.beyond(cursor, to_database):
-            where, values = both(member, beyond)
-            spans.append(f"{table} AS run{{}} WHERE {where} ORDER BY {order.terms} LIMIT {limit}")
-            params += values
+    places = order.beyond(cursor, to_database)
+    spans = [both(member, place) for member in members for place in places]
+    text = _text(
+        wanted, table, tuple(columns), join, tuple(where for where, _ in spans), order, limit
+    )
+    return text, tuple(value for _, values in spans for value in values)
+
+
+@lru_cache(maxsize=256)
+def _text(
+    wanted: str,
+    table: str,
+    columns: tuple[str, ...],
+    join: str,
+    conditions: tuple[str, ...],
+    order: Order,
+    limit: int,
+) -> str:
+    """The statement's words: the same for every page of a list."""
+    terms = f"ORDER BY {order.terms} LIMIT {limit}"
+    spans = [f"{table} AS run{{}} WHERE {where} {terms}" for where in conditions]
     if len(spans) == 1:
-        return f"SELECT {wanted} FROM {spans[0].format(join)}", tuple(params)  # noqa: S608 - our own names
+        return f"SELECT {wanted} FROM {spans[0].format(join)}"  # noqa: S608 - our own names
     # SQLite allows no LIMIT inside a compound, but does so one level below.
     by_id = connection.vendor == "sqlite" or limit <= MOST_BY_ID
     names = ", ".join(f"run.{column}" for column in (("id", order.column) if by_id else columns))
@@ -158,8 +174,8 @@ def statement(
             f"SELECT run.id FROM ({runs}) AS run {ordered} LIMIT {limit}"  # noqa: S608 - as above
             f") AS place JOIN {table} AS run ON (run.id = place.id"
         )
-        return f"SELECT {wanted} FROM ({runs}){join} {ordered}", tuple(params)  # noqa: S608
-    return f"SELECT {wanted} FROM ({runs}) AS run{join} {ordered} LIMIT {limit}", tuple(params)  # noqa: S608
+        return f"SELECT {wanted} FROM ({runs}){join} {ordered}"  # noqa: S608 - as above
+    return f"SELECT {wanted} FROM ({runs}) AS run{join} {ordered} LIMIT {limit}"  # noqa: S608
 
 
 def newest_of_each(members: Sequence[QuerySet], order: Order, *, limit: int) -> QuerySet:

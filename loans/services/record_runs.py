@@ -8,7 +8,7 @@ filter, which are the ones its reader sees.
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product
 from typing import Any
 
@@ -99,10 +99,8 @@ def fetch_raw(
     members, cursor = _members(kind, chosen, order, cursor)
     if not members:
         return []
-    # Names of their own, or ORDER BY would take a text for the figure that it shows.
-    wanted = ", ".join(f"{what} AS c{n}" for n, what in enumerate([*select, "cause.id"]))
     sql, params = statement(
-        wanted,
+        _wanted(tuple(select)),
         table=model_of(kind)._meta.db_table,
         columns=columns_of(kind),
         join=f" LEFT JOIN loans_instruction AS cause ON cause.{kind}_record_id = run.id",
@@ -115,6 +113,12 @@ def fetch_raw(
     with connection.cursor() as database:
         database.execute(sql, params)
         return database.fetchall()
+
+
+@lru_cache(maxsize=32)
+def _wanted(select: tuple[str, ...]) -> str:
+    """Names of their own, or ORDER BY would take a text for the figure that it shows."""
+    return ", ".join(f"{what} AS c{n}" for n, what in enumerate((*select, "cause.id")))
 
 
 def every_run(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Field, Model
 
 Condition = tuple[str, tuple[Any, ...]]
@@ -34,10 +34,28 @@ def one_of(column: str, values: Sequence[Any]) -> Condition:
     return f"{column} IN ({', '.join(['%s'] * len(values))})", tuple(values)
 
 
+def ask(sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """The rows of a statement that many pages ask for in the same words.
+
+    PostgreSQL keeps such a statement once a connection has asked it a few times, since reading and
+    planning it takes longer than answering it. For statements whose best plan does not depend on
+    the values: it may use the same one for all of them.
+    """
+    own = connections[DEFAULT_DB_ALIAS]
+    with own.cursor() as cursor:
+        if own.vendor == "postgresql":
+            from psycopg import Cursor  # loaded by nobody who is on SQLite
+
+            cursor.cursor = Cursor(cursor.cursor.connection)
+        cursor.execute(sql, values)
+        return cursor.fetchall()
+
+
 def to_database(model: type[Model], column: str) -> Converter:
     """What makes a parameter of a column's value."""
-    field = model._meta.get_field(column)
-    return lambda value: field.get_db_prep_value(value, connection)
+    # The thread's own: the proxy that all threads share looks it up at every use.
+    field, own = model._meta.get_field(column), connections[DEFAULT_DB_ALIAS]
+    return lambda value: field.get_db_prep_value(value, own)
 
 
 def from_database(

@@ -20,7 +20,7 @@ from django.urls import reverse
 
 from loans.models import Account
 from loans.services.audit import By
-from loans.services.sql import Converter, converters, from_database
+from loans.services.sql import Converter, ask, converters, from_database
 
 KEPT = "kept_while_proving"
 _ANYONE = -1  # no person's key
@@ -54,9 +54,8 @@ class _Visible:
 
     def read(self, person: int) -> list[Account]:
         """The accounts that this person sees. One query."""
-        with connection.cursor() as cursor:
-            cursor.execute(self.sql, [person if one == _ANYONE else one for one in self.params])
-            rows = from_database(cursor.fetchall(), self.steps)
+        rows = ask(self.sql, [person if one == _ANYONE else one for one in self.params])
+        rows = from_database(rows, self.steps)
         return [Account.from_db(DEFAULT_DB_ALIAS, self.names, row) for row in rows]
 
 
@@ -75,10 +74,8 @@ def zone_name(person: AbstractBaseUser | AnonymousUser) -> str:
     """The name of the zone in which this person sees times: UTC until another is chosen."""
     if not person.is_authenticated:
         return "UTC"
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT time_zone FROM loans_preference WHERE person_id = %s", [person.pk])
-        row = cursor.fetchone()
-    return row[0] if row else "UTC"
+    rows = ask("SELECT time_zone FROM loans_preference WHERE person_id = %s", [person.pk])
+    return rows[0][0] if rows else "UTC"
 
 
 def has_proved_lately(request: HttpRequest) -> bool:

@@ -1,0 +1,67 @@
+"""Statements that are written as text, asked of the engine in use."""
+
+from datetime import UTC, datetime
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+
+from loans.models import Account, Coverage
+from loans.services.sql import ask, one_of, to_database
+from tests.factories import make_account, make_coverage
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def account(owner: User) -> Account:
+    return make_account(owner=owner)
+
+
+def kept_statements(words: str) -> int:
+    [(count,)] = ask("SELECT COUNT(*) FROM pg_prepared_statements WHERE statement LIKE %s", [words])
+    return count
+
+
+def test_values_go_in_and_come_out_as_the_models_give_them(account: Account) -> None:
+    begin = datetime(2026, 11, 1, tzinfo=UTC)
+    make_coverage(account=account, symbol="A_USDT", complete_to=begin)
+    make_coverage(account=account, symbol="100%_USDT", complete_to=None)
+    key, at = to_database(Coverage, "account"), to_database(Coverage, "complete_to")
+    mine, keys = one_of("account_id", [key(account.pk)])
+
+    found = ask(
+        f"SELECT symbol, late_records FROM loans_coverage "
+        f"WHERE {mine} AND complete_to >= %s AND symbol LIKE %s",
+        [*keys, at(begin), "A%"],
+    )
+
+    assert found == [("A_USDT", 0)]
+    assert ask("SELECT symbol FROM loans_coverage WHERE complete_to IS NULL") == [("100%_USDT",)]
+
+
+def test_no_row_is_no_row() -> None:
+    assert ask("SELECT symbol FROM loans_coverage WHERE symbol = %s", ["none"]) == []
+
+
+@pytest.mark.postgresql
+def test_postgresql_keeps_a_statement_that_is_asked_often(account: Account) -> None:
+    make_coverage(account=account, symbol="A_USDT")
+    for symbol in ("A_USDT", "B_USDT") * 4:
+        rows = ask("SELECT symbol FROM loans_coverage WHERE symbol = %s", [symbol])
+        assert rows == ([("A_USDT",)] if symbol == "A_USDT" else [])
+
+    assert kept_statements("SELECT symbol FROM loans_coverage WHERE symbol = $1") == 1
+
+
+@pytest.mark.postgresql
+def test_a_kept_statement_outlives_an_error(account: Account) -> None:
+    words = "SELECT symbol FROM loans_coverage WHERE late_records / %s > 0"
+    for _ in range(8):
+        ask(words, [1])
+    savepoint = connection.savepoint()
+    with pytest.raises(Exception, match="division by zero"):
+        ask("SELECT 1 / %s", [0])
+    connection.savepoint_rollback(savepoint)
+
+    assert ask(words, [2]) == []
