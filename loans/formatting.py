@@ -18,6 +18,10 @@ from django.utils.safestring import SafeString
 AMOUNT_PLACES = 8
 PERCENT_PLACES = 6
 UNKNOWN = SafeString('<span class="unknown" title="not known">–</span>')
+# So many zeros behind what is kept of a number, and with the point where nothing is.
+DIMMED = {zeros: f'<span class="z">{"0" * zeros}</span>' for zeros in range(1, 41)}
+DIMMED_ALL = {zeros: f'<span class="z">.{"0" * zeros}</span>' for zeros in range(1, 41)}
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EXACT = Context(prec=120, rounding=ROUND_HALF_EVEN)
 
 
@@ -44,23 +48,19 @@ def number_html(whole: str, behind: str, after: str = "", *, places: int = AMOUN
     zeros dimmed. A text, for long tables that join their cells: marking each of them as safe takes
     as long as writing it. Digits are ours, so there is nothing in them to escape.
     """
-    sign = ""
+    if len(whole) > 3 or whole[0] == "-":
+        whole = _apart(whole)
+    if kept := behind.rstrip("0"):
+        dimmed = DIMMED.get(places - len(kept), "")
+        return f'<span class="num">{whole}.{kept}{dimmed}{after}</span>'
+    return f'<span class="num">{whole}{DIMMED_ALL.get(places, "")}{after}</span>'
+
+
+def _apart(whole: str) -> str:
+    """Thousands apart, with a true minus sign."""
     if whole[0] == "-":
-        sign, whole = "−", whole[1:]
-    if len(whole) > 3:
-        whole = f"{whole[:-3]},{whole[-3:]}" if len(whole) < 7 else f"{int(whole):,}"
-    kept = behind.rstrip("0")
-    dimmed = _dimmed(places - len(kept), not kept)
-    if kept:
-        return f'<span class="num">{sign}{whole}.{kept}{dimmed}{after}</span>'
-    return f'<span class="num">{sign}{whole}{dimmed}{after}</span>'
-
-
-@lru_cache(maxsize=128)
-def _dimmed(zeros: int, has_point: bool) -> str:
-    """So many zeros, and the point if nothing else is behind it."""
-    point = "." if has_point else ""
-    return f'<span class="z">{point}{"0" * zeros}</span>' if zeros > 0 else ""
+        return f"−{int(whole[1:]):,}"
+    return f"{whole[:-3]},{whole[-3:]}" if len(whole) < 7 else f"{int(whole):,}"
 
 
 def amount(value: Decimal | None, currency: str = "", *, places: int = AMOUNT_PLACES) -> SafeString:
@@ -198,19 +198,17 @@ def age(
     seconds = whole_seconds(now, at)
     tone = age_tone(seconds, period_seconds)
     words = duration_words(seconds)
-    return format_html(
-        '<time class="chip age{}" datetime="{}" data-at="{}" data-period="{}" data-on-paper="{}"'
-        '{}{} title="{}">{}'
-        "</time>",
-        f" age-{tone}" if tone else "",
-        at.astimezone(UTC).isoformat(timespec="seconds"),
-        whole_seconds(at, datetime(1970, 1, 1, tzinfo=UTC)),
-        period_seconds,
-        local_text(at),
-        format_html(' data-problem="{}"', problem) if problem else "",
-        SafeString(' tabindex="0"') if focusable else "",
-        " · ".join(part for part in (both_zones(at), source) if part),
-        f"{words}, {problem}" if problem and tone else words,
+    said = escape(f"{words}, {problem}") if problem and tone else words
+    remark = f' data-problem="{escape(problem)}"' if problem else ""
+    css = f" age-{tone}" if tone else ""
+    focus = ' tabindex="0"' if focusable else ""
+    title = " · ".join(part for part in (both_zones(at), source) if part)
+    return SafeString(
+        f'<time class="chip age{css}"'
+        f' datetime="{at.astimezone(UTC).isoformat("T", "seconds")}"'
+        f' data-at="{whole_seconds(at, EPOCH)}" data-period="{period_seconds}"'
+        f' data-on-paper="{escape(local_text(at))}"{remark}'
+        f'{focus} title="{escape(title)}">{said}</time>'
     )
 
 

@@ -1,18 +1,25 @@
-"""What stands above every list of the history: the tabs, and the menu that saves a list. Both carry
-the filter along, so that they lead to exactly the rows that are shown.
+"""What stands above every list of the history: the tabs and the menu that saves a list, which carry
+the filter along, so that they lead to exactly the rows that are shown; and what proves them whole.
 
 Written here and not in templates, because walking through their many small links takes a template
 longer than the database needs for the rows.
 """
 
 from collections.abc import Iterable
+from datetime import datetime
+from functools import cache
 from html import escape
 
 from django import template
+from django.template import Context
+from django.urls import get_script_prefix
+from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from loans import formatting
 from loans.models import Kind
 from loans.services import file_forms
+from loans.services.certificates import Certificate
 from loans.services.file_forms import Form
 from loans.services.filters import HistoryFilter
 from loans.templatetags.loans import icon
@@ -25,6 +32,10 @@ SAVE_AS = (
     f'{icon("arrow-down-tray", 16)}Save as</summary>\n  <div class="sheet">'
 )
 PRESENT = ' aria-current="page"'
+ANY_QUERY = "?any"
+DAY_S = 86_400
+CHECKED = "oldest check of the lists this rests on"
+AUDITED = "oldest audit of the lists with records"
 FOR_TAX_TOOLS = (
     '\n  <hr><p class="caption">For tax tools: loans and repayments of this filter. Interest as it '
     "was paid, at each repayment, or as it was charged, at each loan; import only one of both.</p>"
@@ -58,15 +69,104 @@ def history_tabs(kind: str, chosen: HistoryFilter | str = "", oob: bool = False)
 @register.simple_tag
 def files_menu(kind: str, chosen: HistoryFilter) -> SafeString:
     """`{% files_menu kind chosen %}`: every form of a file, for exactly the rows of the page."""
-    query = _query(chosen.query)
-    lists = _entries(file_forms.LISTS, kind, query)
-    presets = _entries(file_forms.PRESETS, kind, query)
-    return SafeString(f"{SAVE_AS}{lists}{FOR_TAX_TOOLS}{presets}</div>\n</details>\n")
+    menu = _menu_of_any(get_script_prefix(), str(kind))
+    return SafeString(menu.replace(ANY_QUERY, escape(_query(chosen.query))))
 
 
-def _entries(forms: Iterable[Form], kind: str, query: str) -> str:
+@cache
+def _menu_of_any(prefix: str, kind: str) -> str:
+    """The menu below a prefix, with a mark where the query belongs."""
+    lists, presets = _entries(file_forms.LISTS, kind), _entries(file_forms.PRESETS, kind)
+    return f"{SAVE_AS}{lists}{FOR_TAX_TOOLS}{presets}</div>\n</details>\n"
+
+
+def _entries(forms: Iterable[Form], kind: str) -> str:
     address = f"loans:history_{kind}s_file"
-    return "".join(_link(path_to(address, form.slug) + query, form.label) for form in forms)
+    return "".join(_link(path_to(address, form.slug) + ANY_QUERY, form.label) for form in forms)
+
+
+@register.simple_tag(takes_context=True)
+def certificate_line(
+    context: Context, certificate: Certificate, subject: str = "these accounts"
+) -> SafeString:
+    """`{% certificate_line certificate %}`: what the figures rest on, in one line."""
+    return certificate_html(certificate, now=context["now"], subject=subject)
+
+
+def certificate_html(
+    certificate: Certificate, *, now: datetime, subject: str = "these accounts"
+) -> SafeString:
+    """What figures rest on, in one line: from when to when it is proven, what is not, and how long
+    ago that was checked.
+    """
+    tone, symbol = "open", "exclamation-triangle"
+    if not certificate.streams:
+        symbol = "question-mark-circle"
+        words = (
+            f"<strong>Nothing is proven yet.</strong> The history of {escape(subject)} has not "
+            "been loaded; what is listed may not be all."
+        )
+    elif certificate.is_whole:
+        tone, symbol = "whole", "shield-check"
+        span = _span_words(certificate)
+        words = f"<strong>Complete</strong>{f' {span}, 0 gaps.' if span else ''}"
+    else:
+        span = _span_words(certificate)
+        words = f"<strong>Not proven complete:</strong> {_doubts(certificate)}."
+        words += f" Read {span}." if span else ""
+    checks = ""
+    if certificate.checked_at:
+        checks += _check("checked", certificate.checked_at, now, DAY_S, CHECKED)
+    if certificate.audited_at:
+        checks += _check("audited", certificate.audited_at, now, 2 * DAY_S, AUDITED)
+    return SafeString(
+        f'<div class="certificate {tone}">{icon(symbol)}<p>{words}</p>'
+        f'<span class="space"></span>{checks}</div>\n'
+    )
+
+
+def _doubts(certificate: Certificate) -> str:
+    """Why it is not whole."""
+    told = []
+    if certificate.unproven:
+        lists = f"{certificate.unproven} list{'' if certificate.unproven == 1 else 's'}"
+        told.append(_flag(f"{lists} not read to the end yet"))
+    elif certificate.is_loading:
+        told.append(_flag("what is older is not read yet"))
+    if certificate.untrusted:
+        told.append(_flag(f"{certificate.untrusted} contradicted"))
+    gaps = f"{certificate.gaps} gap{'' if certificate.gaps == 1 else 's'}"
+    told.append(_flag(gaps) if certificate.gaps else gaps)
+    return ", ".join(told)
+
+
+def _span_words(certificate: Certificate) -> str:
+    """From when to when the lists were read; empty if that is less than a second."""
+    if not certificate.has_span:
+        return ""
+    zone = timezone.get_current_timezone()
+
+    def at(instant: datetime) -> str:
+        return formatting.instant(instant, zone=zone)
+
+    first = at(certificate.complete_from) if certificate.complete_from else "the start"
+    everywhere, busy = certificate.complete_to, certificate.busy_to
+    if certificate.busy:
+        last = f"{at(busy) if busy else 'an end not proven'} where there are records"
+        if everywhere and everywhere != busy:
+            last += f", to {at(everywhere)} elsewhere"
+    else:
+        last = f"{at(everywhere)}, no record found" if everywhere else "an end not proven"
+    return f"from {first} to {last}"
+
+
+def _flag(words: str) -> str:
+    return f'<span class="flag">{words}</span>'
+
+
+def _check(word: str, at: datetime, now: datetime, period: int, source: str) -> str:
+    age = formatting.age(at, now=now, period_seconds=period, source=source, focusable=True)
+    return f'<span class="caption">{word}</span> {age} '
 
 
 def _link(address: str, label: str, attributes: str = "") -> str:

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from loans.htmx import HtmxHttpRequest, answer_fragment, asked_fragment, render_page
 from loans.models import Kind
-from loans.services import certificates, history, loading, twins
+from loans.services import certificates, history, loading
 from loans.services.filters import HistoryFilter
 from loans.views import history_filter, history_rows, history_table
 from loans.views.who import accounts_of
@@ -46,36 +46,26 @@ def records(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
     fragment = asked_fragment(request, (history_table.WHOLE, history_table.ROWS))
     if fragment == history_table.ROWS:
         return answer_fragment(rows)
+    table = history_table.table(
+        kind,
+        chosen,
+        rows,
+        totals=history.totals(kind, chosen),
+        certificate=certificates.certify(
+            chosen.chosen, kinds=[kind], symbols=chosen.symbols or None
+        ),
+        now=timezone.now(),
+        is_fragment=fragment is not None,
+    )
+    if fragment == history_table.WHOLE:
+        return answer_fragment(table)
     context = {
         "kind": str(kind),
         "chosen": chosen,
-        "rows": rows,
-        **_around(request, kind, chosen, is_fragment=fragment is not None),
+        "filter_row": history_filter.filter_row(request.path, chosen),
+        "table": table,
     }
-    return render_page(request, "loans/history_list.html", context, partials=(history_table.WHOLE,))
-
-
-def _around(
-    request: HtmxHttpRequest, kind: Kind, chosen: HistoryFilter, *, is_fragment: bool
-) -> dict[str, object]:
-    """What stands around the rows and stays while pages are turned: the filter and its slips, the
-    totals, and what they rest on.
-    """
-    totals = history.totals(kind, chosen)
-    count = sum(total.count for total in totals)
-    return {
-        "now": timezone.now(),
-        "marked": sum(name in chosen.errors for name in history_filter.FIELDS),
-        "totals": history_rows.total_lines(kind, totals),
-        "twice": twins.counted_twice(chosen.chosen),
-        "row_count": f"{count:,} row{'' if count == 1 else 's'}",
-        "certificate": certificates.certify(
-            chosen.chosen, kinds=[kind], symbols=chosen.symbols or None
-        ),
-        "filter_row": "" if is_fragment else history_filter.filter_row(request.path, chosen),
-        "errors_beside": history_filter.errors_beside(chosen) if is_fragment else "",
-        "is_fragment": is_fragment,
-    }
+    return render_page(request, "loans/history_list.html", context)
 
 
 def _chosen(request: HtmxHttpRequest) -> HistoryFilter:

@@ -1,9 +1,11 @@
-"""The rows of a history list with their heads and their pager, as ready HTML.
+"""A history list as ready HTML: its rows with their heads and their pager, and the totals above.
 
-Written here and not in a template, because turning a page asks for nothing else, and walking
-through its many small links takes a template longer than the rows.
+Written here and not in a template, because turning a page and changing the filter ask for nothing
+else, and walking through the many small links takes a template longer than the rows.
 """
 
+from collections.abc import Sequence
+from datetime import datetime
 from functools import lru_cache
 from html import escape
 
@@ -12,10 +14,14 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
 from loans.models import Kind
+from loans.services import twins
+from loans.services.certificates import Certificate
 from loans.services.filters import HistoryFilter
+from loans.services.history import Total
 from loans.services.keyset import Page
+from loans.templatetags.history import certificate_html, files_menu, history_tabs
 from loans.templatetags.loans import ONE_AT_A_TIME, head_cell, icon, sort_link, with_changes
-from loans.views import history_rows
+from loans.views import history_filter, history_rows
 
 WHOLE, ROWS = "history-table", "history-rows"  # the fragments that an order and a page fetch
 ACCOUNT = "Account"  # a column for those who see several
@@ -44,6 +50,81 @@ REMARKS = '<th scope="col"><span class="sr">Remarks</span></th>'
 NAMES = {Kind.BORROW: "Borrows", Kind.REPAY: "Repayments"}
 BACK, ON = icon("chevron-left", 16), icon("chevron-right", 16)
 FIRST = icon("chevron-double-left", 16)
+WARNING = icon("exclamation-triangle")
+TOTAL_HEADS = {
+    Kind.BORROW: ("Borrowed", "Interest told"),
+    Kind.REPAY: ("Repaid", "of that principal", "of that interest"),
+}
+
+
+def table(
+    kind: Kind,
+    chosen: HistoryFilter,
+    rows: SafeString,
+    *,
+    totals: Sequence[Total],
+    certificate: Certificate,
+    now: datetime,
+    is_fragment: bool,
+) -> SafeString:
+    """A list with its totals and what they rest on: all that changes with the filter. As a fragment
+    it brings along what the page has elsewhere, the tabs and the slips beside the filter's fields.
+    """
+    beside = ""
+    if is_fragment:
+        beside = history_tabs(kind, chosen, oob=True) + history_filter.errors_beside(chosen)
+    sort = (
+        f'<input type="hidden" name="sort" value="{chosen.sort}" form="history-filter">'
+        if chosen.typed.get("sort")
+        else ""
+    )
+    count = sum(total.count for total in totals)
+    return SafeString(
+        f'<div id="{WHOLE}" class="stack">{sort}{beside}{_slips(chosen)}{_twice(chosen)}\n'
+        '<section class="card flush books-totals" aria-labelledby="totals-title">\n'
+        '  <header><h2 id="totals-title">Totals</h2><span class="caption">of exactly the '
+        f"{count:,} row{'' if count == 1 else 's'} of this list: {escape(chosen.words)}</span>"
+        f'<span class="space"></span>{files_menu(kind, chosen)}</header>\n'
+        f"  {_totals(kind, totals)}{certificate_html(certificate, now=now)}</section>\n"
+        f"{rows}</div>"
+    )
+
+
+def _slips(chosen: HistoryFilter) -> str:
+    """That a part of the filter is left out, and why."""
+    if not chosen.errors:
+        return ""
+    marked = sum(name in chosen.errors for name in history_filter.FIELDS)
+    words = [chosen.errors.get("sort", "")]
+    if marked:
+        words.insert(
+            0,
+            "A part of the filter makes no sense and is left out below: "
+            f"{marked} field{'' if marked == 1 else 's'} marked above. "
+            f"The list shows {chosen.words}.",
+        )
+    return _notice(" ".join(words).strip())
+
+
+def _twice(chosen: HistoryFilter) -> str:
+    words = twins.counted_twice(chosen.chosen)
+    return _notice(words) if words else ""
+
+
+def _notice(words: str) -> str:
+    return f'<div class="notice notice-warn">{WARNING}<div><p>{escape(words)}</p></div></div>'
+
+
+def _totals(kind: Kind, totals: Sequence[Total]) -> str:
+    if not totals:
+        return ""
+    figures = "".join(f'<th scope="col" class="n">{name}</th>' for name in TOTAL_HEADS[kind])
+    return (
+        '<div class="table-scroll free" tabindex="0" role="region" aria-label="Totals by currency">'
+        '<table class="table lines">\n    <thead><tr><th scope="col">Currency</th>'
+        f'<th scope="col" class="n">Rows</th>{figures}</tr></thead>\n'
+        f"    <tbody>{history_rows.total_lines(kind, totals)}</tbody>\n  </table></div>\n  "
+    )
 
 
 def rows(
