@@ -180,7 +180,7 @@ def local_time(get_response: Handler) -> Handler:
 
 def _zone_of(request: HttpRequest) -> ZoneInfo:
     try:
-        return ZoneInfo(zone_name(request.user))
+        return ZoneInfo(zone_name(request))
     except (ZoneInfoNotFoundError, ValueError):
         return ZoneInfo("UTC")
 

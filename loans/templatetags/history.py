@@ -7,7 +7,7 @@ longer than the database needs for the rows.
 
 from collections.abc import Iterable
 from datetime import datetime
-from functools import cache
+from functools import lru_cache
 from html import escape
 
 from django import template
@@ -32,7 +32,13 @@ SAVE_AS = (
     f'{icon("arrow-down-tray", 16)}Save as</summary>\n  <div class="sheet">'
 )
 PRESENT = ' aria-current="page"'
-ANY_QUERY = "?any"
+ANY_QUERY, ANY_ACCOUNT = "{query}", "{account}"
+TABS = (
+    ("", "history", "", "Proof"),
+    (Kind.BORROW, "history_borrows", ANY_QUERY, "Borrows"),
+    (Kind.REPAY, "history_repays", ANY_QUERY, "Repayments"),
+    ("statement", "history_statement", ANY_ACCOUNT, "Statement"),
+)
 DAY_S = 86_400
 CHECKED = "oldest check of the lists this rests on"
 AUDITED = "oldest audit of the lists with records"
@@ -50,30 +56,29 @@ def history_tabs(kind: str, chosen: HistoryFilter | str = "", oob: bool = False)
     """
     query = _query(chosen.query) if chosen else ""
     account = _query(f"account={chosen.account.pk}") if chosen and chosen.account else ""
-    tabs = (
-        ("", "history", "", "Proof"),
-        (Kind.BORROW, "history_borrows", query, "Borrows"),
-        (Kind.REPAY, "history_repays", query, "Repayments"),
-        ("statement", "history_statement", account, "Statement"),
-    )
+    tabs = _tabs_of_any(get_script_prefix(), str(kind), oob=oob)
+    return SafeString(tabs.replace(ANY_QUERY, query).replace(ANY_ACCOUNT, account))
+
+
+@lru_cache(maxsize=32)
+def _tabs_of_any(prefix: str, kind: str, *, oob: bool) -> str:
+    """The tabs below a prefix, with marks where the queries belong."""
     links = "\n  ".join(
         _link(path_to(f"loans:{name}") + query, label, PRESENT if kind == one else "")
-        for one, name, query, label in tabs
+        for one, name, query, label in TABS
     )
     swap = ' hx-swap-oob="true"' if oob else ""
-    return SafeString(
-        f'<nav class="tabs" id="history-tabs" aria-label="History"{swap}>\n  {links}\n</nav>\n'
-    )
+    return f'<nav class="tabs" id="history-tabs" aria-label="History"{swap}>\n  {links}\n</nav>\n'
 
 
 @register.simple_tag
 def files_menu(kind: str, chosen: HistoryFilter) -> SafeString:
     """`{% files_menu kind chosen %}`: every form of a file, for exactly the rows of the page."""
     menu = _menu_of_any(get_script_prefix(), str(kind))
-    return SafeString(menu.replace(ANY_QUERY, escape(_query(chosen.query))))
+    return SafeString(menu.replace(ANY_QUERY, _query(chosen.query)))
 
 
-@cache
+@lru_cache(maxsize=8)
 def _menu_of_any(prefix: str, kind: str) -> str:
     """The menu below a prefix, with a mark where the query belongs."""
     lists, presets = _entries(file_forms.LISTS, kind), _entries(file_forms.PRESETS, kind)
@@ -174,4 +179,5 @@ def _link(address: str, label: str, attributes: str = "") -> str:
 
 
 def _query(text: str) -> str:
-    return f"?{text}" if text else ""
+    """A query as it stands in a link, empty if there is none."""
+    return f"?{escape(text)}" if text else ""

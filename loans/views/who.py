@@ -1,19 +1,18 @@
-"""Who asks: the person behind a request, from where, how lately they proved who they are, and which
-accounts they see.
+"""Who asks: the person behind a request, from where, how lately they proved who they are, in which
+zone they see times, and which accounts they see.
 """
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, cached_property
 from urllib.parse import urlencode
 
 from allauth.account.authentication import get_authentication_records
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.auth.models import User
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -33,18 +32,45 @@ def who(request: HttpRequest, now: datetime) -> By:
 
 
 def accounts_of(request: HttpRequest) -> list[Account]:
-    """The accounts that the person sees, as far as a page shows them (never their sealed keys),
-    read once a request: the page and its frame ask for them. For pages that change no account.
+    """The accounts that the person sees, as far as a page shows them (never their sealed keys).
+    For pages that change no account.
     """
-    if not hasattr(request, "accounts_seen"):
-        request.accounts_seen = _visible(connection.vendor).read(request.user.pk)
-    return request.accounts_seen
+    return _seen_by(request).accounts
+
+
+def zone_name(request: HttpRequest) -> str:
+    """The name of the zone in which the person sees times: UTC until another is chosen."""
+    return _seen_by(request).zone_name if request.user.is_authenticated else "UTC"
+
+
+class _Seen:
+    """What every page asks of a person, read together and once a request."""
+
+    def __init__(self, person: int) -> None:
+        """Ask for it. One query."""
+        self._reader = reader = _reader(connection.vendor)
+        rows = ask(reader.sql, [person if one == _ANYONE else one for one in reader.params])
+        self.zone_name = rows[0][0] or "UTC"
+        self._rows = [row[1:] for row in rows if row[1] is not None]
+
+    @cached_property
+    def accounts(self) -> list[Account]:
+        """The accounts, by venue and label."""
+        reader = self._reader
+        rows = from_database(self._rows, reader.steps)
+        return [Account.from_db(DEFAULT_DB_ALIAS, reader.names, row) for row in rows]
+
+
+def _seen_by(request: HttpRequest) -> _Seen:
+    if not hasattr(request, "seen"):
+        request.seen = _Seen(request.user.pk)
+    return request.seen
 
 
 @dataclass(frozen=True, slots=True)
-class _Visible:
-    """The statement of `visible_to` and how to read its answer, worked out once an engine: that
-    takes the ORM several times as long as the database to answer it.
+class _Reader:
+    """The statement and how to read its answer, worked out once an engine: that takes the ORM
+    several times as long as the database to answer it.
     """
 
     sql: str
@@ -52,30 +78,21 @@ class _Visible:
     names: Sequence[str]
     steps: Sequence[tuple[int, Converter]]
 
-    def read(self, person: int) -> list[Account]:
-        """The accounts that this person sees. One query."""
-        rows = ask(self.sql, [person if one == _ANYONE else one for one in self.params])
-        rows = from_database(rows, self.steps)
-        return [Account.from_db(DEFAULT_DB_ALIAS, self.names, row) for row in rows]
-
 
 @cache
-def _visible(vendor: str) -> _Visible:
+def _reader(vendor: str) -> _Reader:
     fields = [field for field in Account._meta.concrete_fields if field.name in _SHOWN]
-    seen = Account.objects.visible_to(User(pk=_ANYONE)).only(*_SHOWN)
-    return _Visible(
-        *seen.query.sql_with_params(),
+    visible = Account.objects.visible_to(User(pk=_ANYONE)).only(*_SHOWN).order_by()
+    sql, params = visible.query.sql_with_params()
+    return _Reader(
+        # Joined to a row that is always there: a person may have no account, or no choice of zone.
+        "SELECT preference.time_zone, seen.* FROM (SELECT 1) AS always "  # noqa: S608 - our own names
+        "LEFT JOIN loans_preference AS preference ON preference.person_id = %s "
+        f"LEFT JOIN ({sql}) AS seen ON TRUE ORDER BY seen.venue, seen.label",
+        (_ANYONE, *params),
         names=[field.attname for field in fields],
         steps=converters(tuple(fields), vendor),
     )
-
-
-def zone_name(person: AbstractBaseUser | AnonymousUser) -> str:
-    """The name of the zone in which this person sees times: UTC until another is chosen."""
-    if not person.is_authenticated:
-        return "UTC"
-    rows = ask("SELECT time_zone FROM loans_preference WHERE person_id = %s", [person.pk])
-    return rows[0][0] if rows else "UTC"
 
 
 def has_proved_lately(request: HttpRequest) -> bool:

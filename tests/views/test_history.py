@@ -1,13 +1,17 @@
 """The history pages: lists, filters, pages, totals, proof, and files of exactly the same rows."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.http import QueryDict
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.html import strip_tags
@@ -104,6 +108,20 @@ def test_the_fragment_is_the_table_alone(client: Client, desk: Account) -> None:
     assert "<html" not in answer.text
     assert 'id="from-error" role="alert" hx-swap-oob="true"' in answer.text
     assert "HX-Target" in answer.headers["Vary"]
+
+
+def test_tabs_and_files_carry_the_filter_along(client: Client, desk: Account) -> None:
+    query = {"account": str(desk.pk), "q": "{account}&<b>", "sort": "amount"}
+
+    for headers in ({}, asking("history-table")):
+        page = client.get("/history/borrows/", query, headers=headers).text
+        links = {urlsplit(unescape(link)) for link in re.findall(r'href="([^"]*)"', page)}
+        found = {link.path: QueryDict(link.query).dict() for link in links if link.query}
+
+        assert found["/history/repays/"] == query
+        assert found["/history/borrows.xlsx"] == query
+        assert found["/history/statement/"] == {"account": str(desk.pk)}
+        assert "<b>" not in page
 
 
 def test_turning_a_page_fetches_its_rows_alone(client: Client, desk: Account) -> None:
