@@ -184,7 +184,8 @@ def statement(ground: Ground) -> dict[str, float]:
 
 def repay_nearly_all(ground: Ground) -> None:
     """One repayment a pair and currency, which leaves less than one loan owing."""
-    from loans.models import ALL_TIME, RepayRecord
+    from loans.models import RepayRecord
+    from loans.periods import ALL_TIME
     from loans.services import rollups
 
     rows = []

@@ -190,15 +190,33 @@ class ExactSum(Aggregate):
 
 def exact_sum(column: str, digits: int, vendor: str) -> str:
     """The SQL of the exact sum over a column of so many digits."""
+    parts = sums_of_parts(column, digits, vendor)
+    return parts[0] if vendor == "postgresql" else f"EXACT_JOIN({digits}, {', '.join(parts)})"
+
+
+def sums_of_parts(column: str, digits: int, vendor: str) -> list[str]:
+    """The exact sum over a column of so many digits, as SQL of plain numbers that may be added up
+    further: on PostgreSQL the sum itself; on SQLite integers, of which the last stands for the
+    column's last ten digits in its smallest unit, each before it for ten digits more, and the
+    first for minus a one in front of all of them, once for each negative value.
+    """
     if vendor == "postgresql":
-        return f"SUM({column})"
+        return [f"SUM({column})"]
     lengths = [digits % PART] * (digits % PART > 0) + [PART] * (digits // PART)
     starts = accumulate(lengths[:-1], initial=2)
-    sums = ", ".join(
+    sums = [
         f"SUM(CAST(SUBSTR({column}, {start}, {length}) AS INTEGER))"
         for start, length in zip(starts, lengths, strict=True)
-    )
-    return f"EXACT_JOIN({digits}, SUM({column} < '1'), {sums})"
+    ]
+    return [f"-SUM({column} < '1')", *sums]
+
+
+def units_of_parts(parts: Iterable[int | None]) -> int:
+    """What the parts of a sum come to, in the column's smallest unit; 0 of none."""
+    units = 0
+    for part in parts:
+        units = units * PART_BASE + (part or 0)
+    return units
 
 
 class _ExactSumOfText:
@@ -222,16 +240,11 @@ class _ExactSumOfText:
         return encode(Decimal(self.units), digits=self.width + 10, places=0)
 
 
-def _join_sums(digits: int, negative: int | None, *parts: int) -> str | None:
+def _join_sums(digits: int, front: int | None, *parts: int) -> str | None:
     """The encoded sum from the sums of its parts; each negative one was kept as a complement."""
-    if negative is None:
+    if front is None:
         return None
-    units = 0
-    for part in parts:
-        units = units * PART_BASE + part
-    if negative:
-        units -= negative * 10**digits
-    return _encode_units(units, digits + 10)
+    return _encode_units(units_of_parts(parts) + front * 10**digits, digits + 10)
 
 
 def _plus(one: str, other: str) -> str:

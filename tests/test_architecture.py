@@ -19,7 +19,7 @@ LAYERS = (
     ("loans.fields", "loans.vault", "loans.bitmart", "loans.formatting", "loans.replay"),
     ("loans.charges",),
     ("loans.charging",),
-    ("loans.interest", "loans.exact"),
+    ("loans.interest", "loans.exact", "loans.periods"),
 )
 HEIGHTS = {part: -number for number, line in enumerate(LAYERS) for part in line}
 # Django names these two by their place; they hold nothing that a layer could.

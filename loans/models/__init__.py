@@ -34,11 +34,10 @@ from loans.models.records import (
     Observation,
     RepayRecord,
 )
-from loans.models.totals import ALL_PAIRS, ALL_TIME, RecordTotal
+from loans.models.totals import ALL_PAIRS, RecordTotal
 
 __all__ = [
     "ALL_PAIRS",
-    "ALL_TIME",
     "BEFORE_SENDING",
     "FINAL",
     "HAPPENED",

@@ -6,16 +6,17 @@ Derived figures: written with the records in one transaction (`services.rollups`
 from django.db import models
 from django.db.models import Q
 
+from loans import periods
 from loans.fields import TotalField
 from loans.models.accounts import Account
 from loans.models.records import Kind
+from loans.periods import ALL_TIME
 
-ALL_TIME = 0
 ALL_PAIRS = ""
 
 
 class RecordTotal(models.Model):
-    """The sums of one currency: of a pair or of all, for all time, a year, a month or a day."""
+    """The sums of one currency, of a pair or of all, over one of `loans.periods`."""
 
     account = models.ForeignKey(
         Account, models.CASCADE, related_name="record_totals", db_index=False
@@ -23,7 +24,7 @@ class RecordTotal(models.Model):
     kind = models.CharField(max_length=8, choices=Kind.choices)
     symbol = models.CharField(max_length=40, blank=True, help_text="Empty: all pairs.")
     period = models.PositiveIntegerField(
-        help_text="In UTC: 0 is all time, 2026 a year, 202611 a month, 20261126 a day."
+        help_text="In UTC: 0 is all time; else millions are its days, the rest is its number."
     )
     currency = models.CharField(max_length=20)
     records = models.PositiveBigIntegerField()
@@ -49,4 +50,5 @@ class RecordTotal(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.symbol or 'all pairs'} {self.period} {self.currency}"
+        pair = self.symbol or "all pairs"
+        return f"{self.kind} {pair} {periods.words(self.period)} {self.currency}"

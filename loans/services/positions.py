@@ -14,7 +14,6 @@ from django.db.models import Q
 from loans import exact
 from loans.models import (
     ALL_PAIRS,
-    ALL_TIME,
     OPEN,
     Account,
     BorrowRecord,
@@ -25,6 +24,7 @@ from loans.models import (
     RecordTotal,
     Terms,
 )
+from loans.periods import ALL_TIME
 from loans.services import keyset
 from loans.services.position import (
     MOST_OPEN_LOANS,

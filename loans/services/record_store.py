@@ -16,6 +16,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from loans import periods
 from loans.bitmart import responses
 from loans.bitmart.responses import RefusedRow as Refusal
 from loans.bitmart.rows import excerpt
@@ -145,7 +146,7 @@ def _keep_new(
     new_rows.insert(model_of(kind), names, [values(row) for row in rows], same=same)
     places = defaultdict(list)
     for row in rows:
-        places[rollups.Place(row.symbol, rollups.period_of(_at(row)), row.currency)].append(row)
+        places[rollups.Place(row.symbol, periods.day_of(_at(row)), row.currency)].append(row)
     for place, some in places.items():
         changes.add(place, _figures(some))
     twins.notice(account, model_of(kind), {row.record_id: _at(row) for row in rows})
@@ -217,7 +218,7 @@ def _heed(record: Record, row: Row, told: Stored, changes: rollups.Changes) -> N
         _heed_loan(record, row)
         after = rollups.of_records([record.principal], [record.interest])
         if after != before:
-            place = rollups.Place(record.symbol, rollups.period_of(record.at), record.currency)
+            place = rollups.Place(record.symbol, periods.day_of(record.at), record.currency)
             changes.add(place, after.minus(before))
 
 

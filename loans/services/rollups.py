@@ -1,13 +1,12 @@
 """What the records add up to, kept by pair, currency and period so that no page adds up all rows.
 
 Written in the transaction that writes the records, under the lock of the account's row, so a
-reader finds both or neither. A total is for all time, for a year, a month and a day, of each pair
-and of all pairs together: any span is then a few of those and two pieces of a day at most (`spans`
-reads them).
+reader finds both or neither. A total is of a pair or of all pairs together, over one of
+`loans.periods`: any span is then a few of those and two pieces of a day at most (`spans` reads
+them).
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -15,17 +14,9 @@ from uuid import UUID
 from django.db import models, transaction
 from django.db.models import Count, Func, IntegerField
 
-from loans import exact
+from loans import exact, periods
 from loans.fields import ExactSum
-from loans.models import (
-    ALL_PAIRS,
-    ALL_TIME,
-    Account,
-    BorrowRecord,
-    Kind,
-    RecordTotal,
-    RepayRecord,
-)
+from loans.models import ALL_PAIRS, Account, BorrowRecord, Kind, RecordTotal, RepayRecord
 from loans.services import new_rows
 
 KEY = ("account", "kind", "symbol", "period", "currency")
@@ -94,12 +85,6 @@ def of_records(
     )
 
 
-def period_of(at: datetime) -> int:
-    """The day in UTC as a period: 20261126."""
-    at = at if at.tzinfo is UTC else at.astimezone(UTC)
-    return at.year * 10_000 + at.month * 100 + at.day
-
-
 class Changes:
     """What one batch of records changes in the totals of its account and kind."""
 
@@ -112,7 +97,7 @@ class Changes:
 
     def write(self, account_id: UUID, kind: str) -> None:
         """Add them to what is kept. The caller holds the account's row."""
-        rows = _rows(account_id, kind, _spread(self._days))
+        rows = _rows(account_id, kind, spread(self._days))
         new_rows.add_up(RecordTotal, KEY, Figures._fields, rows)
 
 
@@ -171,7 +156,17 @@ def counted(account_id: UUID, kind: str, *, records: type[models.Model] | None =
     for row in summed.annotate(**figures_of(kind)).iterator():
         place = Place(row["symbol"], row["period"], row["currency"])
         days[place] = read_figures(row)
-    return _spread(days)
+    return spread(days)
+
+
+def spread(days: Totals) -> Totals:
+    """The totals of every period, of each pair and of all pairs, from each pair's days."""
+    found: Totals = {}
+    for (symbol, day, currency), figures in days.items():
+        for period in periods.around(day):
+            for pair in (symbol, ALL_PAIRS):
+                _add(found, Place(pair, period, currency), figures)
+    return found
 
 
 def names_of(kind: str) -> Sequence[str]:
@@ -206,16 +201,6 @@ def _add(totals: Totals, place: Place, figures: Figures) -> None:
     totals[place] = figures if before is None else before.plus(figures)
 
 
-def _spread(days: Totals) -> Totals:
-    """The totals of every period, of each pair and of all pairs, from each pair's days."""
-    found: Totals = {}
-    for (symbol, day, currency), figures in days.items():
-        for pair in (symbol, ALL_PAIRS):
-            for period in (ALL_TIME, day // 10_000, day // 100, day):
-                _add(found, Place(pair, period, currency), figures)
-    return found
-
-
 def _rows(account_id: UUID, kind: str, totals: Totals) -> list[tuple]:
     return [(account_id, kind, *place, *figures) for place, figures in totals.items()]
 
@@ -226,11 +211,15 @@ class _Day(Func):
     output_field = IntegerField()
 
     def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> tuple:
-        """Instants are kept there as text in UTC."""
-        template = "CAST(STRFTIME('%%Y%%m%%d', %(expressions)s) AS INTEGER)"
-        return self.as_sql(compiler, connection, template=template, **extra)
+        """Instants are kept there as text in UTC; a noon is a whole number of Julian days."""
+        noon = "JULIANDAY(SUBSTR(%(expressions)s, 1, 10) || ' 12:00')"
+        return self._numbered(f"CAST({noon} - 2440588 AS INTEGER)", compiler, connection, extra)
 
     def as_postgresql(self, compiler: Any, connection: Any, **extra: Any) -> tuple:
-        """Whatever the zone of the session."""
-        template = "TO_CHAR(%(expressions)s AT TIME ZONE 'UTC', 'YYYYMMDD')::integer"
+        """Whatever the zone of the session; days less a day are an integer there."""
+        day = "(%(expressions)s AT TIME ZONE 'UTC')::date"
+        return self._numbered(f"{day} - DATE '1970-01-01'", compiler, connection, extra)
+
+    def _numbered(self, number: str, compiler: Any, connection: Any, extra: dict) -> tuple:
+        template = f"({periods.kept(periods.DAY, 0)} + {number})"
         return self.as_sql(compiler, connection, template=template, **extra)

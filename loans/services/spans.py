@@ -1,38 +1,32 @@
 """What the records of a span add up to, per currency or per debt, from the totals that are kept.
 
-A span is cut into whole years, months and days, which `rollups` has, and at each end a piece of a
-day, whose few records are read. What is nearer to the end of a year, a month or a day is that whole
-one, less what is left of it. All in one statement, so that what is added up is of one moment,
-whatever is being written.
+A span is cut into whole `loans.periods`, whose totals `rollups` has, and at each end a piece of a
+day, whose few records are read. An end that is nearer to the end of a period is that whole one,
+less what is left of it. All in one statement, so that what is added up is of one moment, whatever
+is being written.
 """
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import cache, lru_cache
+from operator import itemgetter
 from typing import Any
 
 from django.db import connection
 from django.db.models import Model
 
 from loans import exact
-from loans.fields import exact_sum
-from loans.models import ALL_PAIRS, ALL_TIME, Account, BorrowRecord, Kind, RecordTotal
+from loans.fields import sums_of_parts, units_of_parts
+from loans.models import ALL_PAIRS, Account, BorrowRecord, Kind, RecordTotal
+from loans.periods import ALL_TIME, BEGIN, SIZES, kept
 from loans.services.position import Slot
-from loans.services.rollups import COUNTS, MODELS, Figures, names_of, period_of
-from loans.services.sql import (
-    ALWAYS,
-    Condition,
-    both,
-    converters,
-    from_database,
-    one_of,
-    to_database,
-)
+from loans.services.rollups import COUNTS, MODELS, Figures, names_of
+from loans.services.sql import ALWAYS, Condition, both, one_of, to_database
 
-DAY = timedelta(days=1)
-# What a piece of a span is read from; a period of those that are kept is the day by this.
-RECORDS, DAYS, MONTHS, YEARS = 0, 1, 100, 10_000
-EARLIEST_YEAR, LATEST_YEAR = 1000, 9999
+FAR = 100_000  # more periods than there are before any instant that can be asked for
+Time = timedelta | None
 Piece = tuple[datetime, datetime]
 Periods = tuple[int, int]
 
@@ -112,36 +106,64 @@ def _added_up(
     wanted: Wanted, members: Sequence[Condition], names: Sequence[str]
 ) -> dict[tuple[str, ...], Figures]:
     """The sums of all members together, by these columns and in their order."""
+    width, by, n = _width(connection.vendor), ", ".join(names), len(names)
+    every = " UNION ALL ".join(text for text, _ in members)
     with connection.cursor() as cursor:
         cursor.execute(
-            " UNION ALL ".join(text for text, _ in members),
+            f"SELECT {by}, {_signed(wanted.kind, width)} FROM ({every}) AS piece GROUP BY {by}",  # noqa: S608 - our own names
             [value for _, values in members for value in values],
         )
         rows = cursor.fetchall()
-    sums = [RecordTotal._meta.get_field(name) for name in names_of(wanted.kind)]
-    before_counts = len(names) + 1  # and the sign; they and the counts are as they are
-    steps = converters((*[None] * (before_counts + len(COUNTS)), *sums), connection.vendor)
     found: dict[tuple[str, ...], Figures] = {}
-    for row in from_database(rows, steps):
-        key, sign, told = row[: len(names)], row[len(names)], row[before_counts:]
-        counts, figures = map(int, told[: len(COUNTS)]), told[len(COUNTS) :]
-        these = Figures(*counts, *(figure or exact.ZERO for figure in figures))
-        before = found.get(key)
-        if sign < 0:
-            found[key] = (before or Figures()).minus(these)
-        else:
-            found[key] = before.plus(these) if before else these
-    return {key: found[key] for key in sorted(found) if found[key].records}
+    for row in sorted(rows, key=itemgetter(slice(n))):
+        key, counts, parts = row[:n], row[n : n + len(COUNTS)], row[n + len(COUNTS) :]
+        if counts[0]:
+            sums = [_sum(parts[k : k + width]) for k in range(0, len(parts), width)]
+            found[key] = Figures(*map(int, counts), *sums)
+    return found
+
+
+def _sum(parts: Sequence[Any]) -> Decimal:
+    """The sum in one part, of which nothing may be known, or in several."""
+    if len(parts) == 1:
+        return parts[0] or exact.ZERO
+    return exact.from_units(units_of_parts(parts))
+
+
+@lru_cache(maxsize=8)
+def _signed(kind: str, width: int) -> str:
+    """The sums over pieces of their counts and parts, each with its sign."""
+    parts = [f"{name}_{n}" for name in names_of(kind) for n in range(width)]
+    return ", ".join(f"SUM(sign * {column})" for column in (*COUNTS, *parts))
+
+
+@cache
+def _width(vendor: str) -> int:
+    """How many parts a sum of totals has, which are wider than records."""
+    field = RecordTotal._meta.get_field("principal")
+    return len(sums_of_parts(field.column, field.digits, vendor))
+
+
+@lru_cache(maxsize=16)
+def _sums(model: type[Model], kind: str, vendor: str) -> str:
+    """The parts of every sum, beginning with the same one whatever it is of."""
+    columns = []
+    for name in names_of(kind):
+        field = model._meta.get_field(name)
+        parts = sums_of_parts(field.column, field.digits, vendor)
+        parts = ["NULL"] * (_width(vendor) - len(parts)) + parts
+        columns += [f"{part} AS {name}_{n}" for n, part in enumerate(parts)]
+    return ", ".join(columns)
 
 
 def _members(wanted: Wanted) -> Iterator[Condition]:
     """The sums of each piece, as statements with the same columns."""
     names, listed = ["currency"], wanted.symbols
     pairs = ALWAYS if listed is None else one_of("symbol", tuple(listed))
-    kept = one_of("symbol", (ALL_PAIRS,)) if listed is None else pairs
+    of_pairs = one_of("symbol", (ALL_PAIRS,)) if listed is None else pairs
     for sign, side in cut_up(wanted.since, wanted.until).sides:
         if side.periods:
-            yield _of_totals(wanted, side.periods, sign, names, kept)
+            yield _of_totals(wanted, side.periods, sign, names, of_pairs)
         for piece in side.records:
             yield _of_records(wanted, both(_within(*piece), pairs), sign, names)
     if wanted.named:
@@ -177,12 +199,12 @@ def _of_totals(
         (f"({spans})", tuple(bound for span in periods for bound in span)),
     )
     counts = [f"SUM({name})" for name in COUNTS]
-    return _summed(wanted, RecordTotal, [*names, str(sign), *counts], meant, names)
+    return _summed(wanted, RecordTotal, counts, meant, sign, names)
 
 
 def _of_records(wanted: Wanted, meant: Condition, sign: int, names: Sequence[str]) -> Condition:
     counts = ["COUNT(*)", "COUNT(principal)", "COUNT(interest)"]
-    return _summed(wanted, MODELS[Kind(wanted.kind)], [*names, str(sign), *counts], meant, names)
+    return _summed(wanted, MODELS[Kind(wanted.kind)], counts, meant, sign, names)
 
 
 def _owned(accounts: Sequence[Account]) -> Condition:
@@ -193,18 +215,19 @@ def _owned(accounts: Sequence[Account]) -> Condition:
 def _summed(
     wanted: Wanted,
     model: type[Model],
-    columns: Sequence[str],
+    counts: Sequence[str],
     meant: Condition,
+    sign: int,
     names: Sequence[str],
 ) -> Condition:
-    """These columns and the sums, for each of those that are named."""
+    """The sign, the counts and the parts of the sums, for each of those that are named."""
     currency = ("currency = %s", (wanted.currency,)) if wanted.currency else ALWAYS
     condition, values = both(_owned(wanted.accounts), meant, currency)
-    fields = map(model._meta.get_field, names_of(wanted.kind))
-    sums = [exact_sum(field.column, field.digits, connection.vendor) for field in fields]
+    counted = [f"{sum_} AS {name}" for sum_, name in zip(counts, COUNTS, strict=True)]
     statement = (
-        f"SELECT {', '.join([*columns, *sums])} FROM {model._meta.db_table} "  # noqa: S608 - our own names
-        f"WHERE {condition} GROUP BY {', '.join(names)}"
+        f"SELECT {', '.join(names)}, {sign} AS sign, {', '.join(counted)}, "  # noqa: S608 - our own names
+        f"{_sums(model, wanted.kind, connection.vendor)} "
+        f"FROM {model._meta.db_table} WHERE {condition} GROUP BY {', '.join(names)}"
     )
     return statement, values
 
@@ -213,52 +236,45 @@ def cut_up(since: datetime | None, until: datetime | None) -> Cut:
     """Cut a span; no `since` is from the beginning, no `until` without end."""
     if since is None and until is None:
         return Cut(added=Side(periods=((ALL_TIME, ALL_TIME),)))
-    pieces = list(_pieces(since, until))
+    pieces = list(_pieces(since and since - BEGIN, until and until - BEGIN))
     return Cut(*(_side([piece for one, *piece in pieces if one == sign]) for sign in (1, -1)))
 
 
-def _pieces(
-    since: datetime | None, until: datetime | None
-) -> Iterator[tuple[int, int, datetime | None, datetime | None]]:
-    """What to add and what to take away: a sign, what to read it from, and its two ends.
+def _pieces(since: Time, until: Time) -> Iterator[tuple[int, timedelta | None, Time, Time]]:
+    """What to add and what to take away: a sign, the size of the periods to read it from or None
+    for records, and its two ends, as the time since the first period begins.
 
-    Each end is moved to the nearest midnight, the nearest first of a month and the nearest year, as
-    long as the two do not meet; what it was moved over is made good.
+    Each end is moved to where a period of the next size begins, to the nearest such place, as long
+    as the two do not meet; what it was moved over is made good.
     """
-    for unit, nearest in ((RECORDS, _midnight), (DAYS, _month), (MONTHS, _year)):
-        first, last = since and nearest(since), until and nearest(until)
-        if since and until and first >= last:
-            yield 1, unit, since, until
+    size = None
+    for next_size in SIZES:
+        first, last = _nearest(since, next_size), _nearest(until, next_size)
+        if None not in (first, last) and first >= last:
+            yield 1, size, since, until
             return
-        if since and since != first:
-            yield (1, unit, since, first) if since < first else (-1, unit, first, since)
-        if until and until != last:
-            yield (1, unit, last, until) if last < until else (-1, unit, until, last)
-        since, until = first, last
-    yield 1, YEARS, since, until
+        if since != first:
+            yield (1, size, since, first) if since < first else (-1, size, first, since)
+        if until != last:
+            yield (1, size, last, until) if last < until else (-1, size, until, last)
+        since, until, size = first, last, next_size
+    yield 1, size, since, until
+
+
+def _nearest(end: Time, size: timedelta) -> Time:
+    """Where a period begins, nearest to an end; None if that is open."""
+    return None if end is None else (end + size / 2) // size * size
 
 
 def _side(pieces: Sequence[Any]) -> Side:
     return Side(
-        periods=tuple(_periods(*piece) for piece in pieces if piece[0] != RECORDS),
-        records=tuple((since, until) for unit, since, until in pieces if unit == RECORDS),
+        periods=tuple(_periods(*piece) for piece in pieces if piece[0]),
+        records=tuple((BEGIN + begin, BEGIN + end) for size, begin, end in pieces if not size),
     )
 
 
-def _periods(unit: int, since: datetime | None, until: datetime | None) -> Periods:
-    """The first and the last one; a year that is not known is any of four digits."""
-    first = period_of(since) // unit if since else EARLIEST_YEAR
-    return first, period_of(until - DAY) // unit if until else LATEST_YEAR
-
-
-def _midnight(at: datetime) -> datetime:
-    at = at.astimezone(UTC) + DAY / 2
-    return at.replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def _month(midnight: datetime) -> datetime:
-    return (midnight + 15 * DAY).replace(day=1)
-
-
-def _year(first: datetime) -> datetime:
-    return (first + 183 * DAY).replace(day=1, month=1)
+def _periods(size: timedelta, since: Time, until: Time) -> Periods:
+    """The first and the last one; of an open end, any of this size."""
+    first = 0 if since is None else since // size
+    last = FAR if until is None else until // size - 1
+    return kept(size, first), kept(size, last)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from importlib import import_module
+from itertools import product
 
 import pytest
 from django.apps import apps
@@ -15,10 +16,10 @@ from django.db import IntegrityError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loans import exact
+from loans import exact, periods
 from loans.bitmart import responses
 from loans.bitmart.readers import read_borrow_record, read_repay_record
-from loans.models import ALL_TIME, Account, BorrowRecord, Kind, RecordTotal, RepayRecord
+from loans.models import Account, BorrowRecord, Kind, RecordTotal, RepayRecord
 from loans.services import history, rollups
 from loans.services.filters import HistoryFilter
 from loans.services.position import Slot
@@ -192,34 +193,26 @@ instants = st.integers(0, 2000 * 86_400).map(
 )
 
 
-def periods_in(span: tuple[int, int]) -> int:
-    """How many days, months or years there are in a range of periods; years to come are none."""
-    first, last = span
-    if last < 10_000:
-        return min(last, 2031) - max(first, 2025) + 1
-    if last < 1_000_000:
-        return (last // 100 - first // 100) * 12 + last % 100 - first % 100 + 1
-    days = [datetime.strptime(str(one), "%Y%m%d").replace(tzinfo=UTC) for one in span]
-    return (days[1] - days[0]).days + 1
-
-
 @given(st.none() | instants, st.none() | instants, instants)
 def test_every_instant_of_a_span_counts_once_and_no_other(
     one: datetime | None, other: datetime | None, at: datetime
 ) -> None:
     since, until = (one, other) if None in (one, other) else sorted((one, other))
     cut = cut_up(since, until)
-    day = rollups.period_of(at)
+    of_instant = periods.around(periods.day_of(at))
 
     counted = 0
     for sign, side in cut.sides:
-        kept = (0, day // 10_000, day // 100, day)
-        inside = [low <= period <= high for low, high in side.periods for period in kept]
+        inside = [low <= period <= high for low, high in side.periods for period in of_instant]
         counted += sign * (sum(inside) + sum(begin <= at < end for begin, end in side.records))
     assert counted == ((since is None or since <= at) and (until is None or at < until))
     read = [end - begin for _, side in cut.sides for begin, end in side.records]
     assert sum(read, timedelta()) <= timedelta(days=1)
-    assert sum(map(periods_in, (*cut.added.periods, *cut.taken.periods))) <= 2 * (16 + 6) + 7
+    spans = (*cut.added.periods, *cut.taken.periods)
+    longest = periods.kept(periods.SIZES[-1], 0)
+    assert sum(last - first + 1 for first, last in spans if last < longest) <= 2 * 3 * 3 + 3
+    years = sum(last - first + 1 for first, last in spans if first >= longest)
+    assert years <= 6 or since is None or until is None
 
 
 @pytest.mark.django_db
@@ -311,10 +304,14 @@ def test_totals_that_differ_are_named_and_put_right(
     account = make_account(owner=owner)
     fill(account, Kind.BORROW, 7)
     true = rollups.kept(account.pk, Kind.BORROW)
-    RecordTotal.objects.filter(symbol="ETH_USDT", period=ALL_TIME).update(principal=Decimal(5))
-    RecordTotal.objects.filter(symbol="BTC_USDT", period=202512).delete()
+    RecordTotal.objects.filter(symbol="ETH_USDT", period=periods.ALL_TIME).update(
+        principal=Decimal(5)
+    )
+    week = periods.kept(7 * periods.DAY, 2921)
+    assert RecordTotal.objects.filter(symbol="BTC_USDT", period=week).delete()[0]
 
-    with pytest.raises(CommandError, match=r"Desk borrow BTC_USDT 202512 .*ETH_USDT all time"):
+    named = "Desk borrow BTC_USDT 7 days from 2025-12-25 .*ETH_USDT all time"
+    with pytest.raises(CommandError, match=named):
         call_command("verify_totals")
     call_command("verify_totals", repair=True)
     call_command("verify_totals")
@@ -323,35 +320,38 @@ def test_totals_that_differ_are_named_and_put_right(
     assert capsys.readouterr().out.count("Every total is what its records add up to.") == 2
 
 
+def of_the_calendar(days: rollups.Totals) -> rollups.Totals:
+    """The totals that were kept before: of days, months and years by their numbers."""
+    found: rollups.Totals = {}
+    for (symbol, day, currency), figures in days.items():
+        number = int(periods.words(day).replace("-", ""))
+        for pair, period in product((symbol, ""), (0, number // 10_000, number // 100, number)):
+            place = rollups.Place(pair, period, currency)
+            found[place] = found.get(place, rollups.Figures()).plus(figures)
+    return found
+
+
 @pytest.mark.django_db
-@pytest.mark.parametrize(
-    ("migration", "lacking"),
-    [("0009_record_totals", (0, 99_999_999)), ("0015_totals_of_years", (1000, 9999))],
-)
-def test_a_migration_fills_in_the_totals_that_were_not_kept(
-    owner: User, migration: str, lacking: tuple[int, int]
-) -> None:
+@pytest.mark.parametrize("had_totals", [False, True])
+def test_an_upgrade_makes_the_totals_of_these_periods(owner: User, had_totals: bool) -> None:
     account = make_account(owner=owner)
     fill(account, Kind.BORROW, 8)
     fill(account, Kind.REPAY, 9)
-    true = [rollups.kept(account.pk, kind) for kind in Kind]
-    deleted, _ = RecordTotal.objects.filter(period__range=lacking).delete()
-    assert deleted > 8
+    true = {kind: rollups.kept(account.pk, kind) for kind in Kind}
+    RecordTotal.objects.all().delete()
+    for kind, totals in true.items() if had_totals else ():
+        days = {
+            place: figures
+            for place, figures in totals.items()
+            if place.symbol and 0 < place.period < periods.kept(7 * periods.DAY, 0)
+        }
+        rollups.insert(account.pk, kind, of_the_calendar(days))
 
-    import_module(f"loans.migrations.{migration}").fill(apps, None)
+    if not had_totals:
+        import_module("loans.migrations.0009_record_totals").fill(apps, None)
+    import_module("loans.migrations.0017_other_periods").fill(apps, None)
 
-    assert [rollups.kept(account.pk, kind) for kind in Kind] == true
-
-
-@pytest.mark.django_db
-def test_totals_of_years_that_a_longer_upgrade_has_made_already_stand_once(owner: User) -> None:
-    account = make_account(owner=owner)
-    fill(account, Kind.BORROW, 8)
-    true = rollups.kept(account.pk, Kind.BORROW)
-
-    import_module("loans.migrations.0015_totals_of_years").fill(apps, None)
-
-    assert rollups.kept(account.pk, Kind.BORROW) == true
+    assert {kind: rollups.kept(account.pk, kind) for kind in Kind} == true
 
 
 @pytest.mark.django_db

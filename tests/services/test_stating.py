@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.contrib.auth.models import User
 
+from loans import periods
 from loans.bitmart.readers import read_borrow_record
 from loans.models import Account, BorrowRecord, Kind, Market, RecordTotal
 from loans.services import record_store, stating
@@ -229,10 +230,15 @@ def test_totals_that_are_not_what_the_records_say_leave_a_rest(desk: Account) ->
     lend(desk, START + HOUR, principal="20")
     assert state(desk).reconciles
 
-    RecordTotal.objects.filter(symbol="BTC_USDT", period=202609).update(principal=Decimal(6))
+    day, of_pair = periods.day_of(START - HOUR), RecordTotal.objects.filter(symbol="BTC_USDT")
+    [*shorter, longest] = of_pair.filter(period__in=periods.around(day)).order_by("period")
+    for total in (*shorter, longest):
+        total.principal -= 1
+        total.save()
 
-    assert state(desk).reconciles  # one that is wrong alike at both ends
-    RecordTotal.objects.filter(symbol="BTC_USDT", period=202610).update(principal=Decimal(21))
+    assert state(desk).reconciles  # wrong alike at both ends
+    longest.principal += 1
+    longest.save()
     assert only(state(desk)).principal.rest == 1
 
 

@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 
 from django.core.management.base import BaseCommand, CommandError
 
+from loans import periods
 from loans.models import Account, Kind
 from loans.services import retold, rollups
 
@@ -44,7 +45,7 @@ class Command(BaseCommand):
 
 def _words(account: Account, kind: Kind, places: list[rollups.Place]) -> str:
     named = [
-        f"{place.symbol or 'all pairs'} {place.period or 'all time'} {place.currency}"
+        f"{place.symbol or 'all pairs'} {periods.words(place.period)} {place.currency}"
         for place in places[:MOST_NAMED]
     ]
     more = f" and {len(places) - MOST_NAMED} more" if len(places) > MOST_NAMED else ""
