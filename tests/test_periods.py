@@ -34,4 +34,4 @@ def test_days_are_those_of_utc() -> None:
     late = datetime(2026, 11, 26, 23, 30, tzinfo=eastern)
 
     assert periods.words(periods.day_of(late)) == "2026-11-27"
-    assert periods.words(periods.around(periods.day_of(late))[2]) == "7 days from 2026-11-26"
+    assert periods.words(periods.around(periods.day_of(late))[2]) == "3 days from 2026-11-27"

@@ -1,4 +1,4 @@
-"""Totals of other periods: runs of 1, 7, 49 and 343 days in place of days, months and years."""
+"""Totals of the periods of `loans.periods` in place of days, months and years."""
 
 from datetime import UTC, datetime
 

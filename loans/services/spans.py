@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from operator import itemgetter
 from typing import Any
 
@@ -26,7 +26,13 @@ from loans.services.rollups import COUNTS, MODELS, Figures, names_of
 from loans.services.sql import ALWAYS, Condition, both, one_of, to_database
 
 FAR = 100_000  # more periods than there are before any instant that can be asked for
-Time = timedelta | None
+MICROSECOND = timedelta(microseconds=1)
+_SIZES = {size // MICROSECOND: size for size in SIZES}
+COUNTS_OF_TOTALS = ", ".join(f"SUM({name}) AS {name}" for name in COUNTS)
+COUNTS_OF_RECORDS = ", ".join(
+    f"COUNT({what}) AS {name}"
+    for what, name in zip(("*", "principal", "interest"), COUNTS, strict=True)
+)
 Piece = tuple[datetime, datetime]
 Periods = tuple[int, int]
 
@@ -67,6 +73,12 @@ class Wanted:
     until: datetime | None = None
     named: str = ""
     symbol: str = ""
+
+    @cached_property
+    def of_all(self) -> Condition:
+        """What holds of every record, and of every total."""
+        currency = ("currency = %s", (self.currency,)) if self.currency else ALWAYS
+        return both(_owned(self.accounts), currency)
 
 
 def by_currency(wanted: Wanted) -> dict[str, Figures]:
@@ -198,13 +210,11 @@ def _of_totals(
         pairs,
         (f"({spans})", tuple(bound for span in periods for bound in span)),
     )
-    counts = [f"SUM({name})" for name in COUNTS]
-    return _summed(wanted, RecordTotal, counts, meant, sign, names)
+    return _summed(wanted, RecordTotal, COUNTS_OF_TOTALS, meant, sign, names)
 
 
 def _of_records(wanted: Wanted, meant: Condition, sign: int, names: Sequence[str]) -> Condition:
-    counts = ["COUNT(*)", "COUNT(principal)", "COUNT(interest)"]
-    return _summed(wanted, MODELS[Kind(wanted.kind)], counts, meant, sign, names)
+    return _summed(wanted, MODELS[Kind(wanted.kind)], COUNTS_OF_RECORDS, meant, sign, names)
 
 
 def _owned(accounts: Sequence[Account]) -> Condition:
@@ -215,19 +225,17 @@ def _owned(accounts: Sequence[Account]) -> Condition:
 def _summed(
     wanted: Wanted,
     model: type[Model],
-    counts: Sequence[str],
+    counts: str,
     meant: Condition,
     sign: int,
     names: Sequence[str],
 ) -> Condition:
     """The sign, the counts and the parts of the sums, for each of those that are named."""
-    currency = ("currency = %s", (wanted.currency,)) if wanted.currency else ALWAYS
-    condition, values = both(_owned(wanted.accounts), meant, currency)
-    counted = [f"{sum_} AS {name}" for sum_, name in zip(counts, COUNTS, strict=True)]
+    condition, values = both(wanted.of_all, meant)
+    by, sums = ", ".join(names), _sums(model, wanted.kind, connection.vendor)
     statement = (
-        f"SELECT {', '.join(names)}, {sign} AS sign, {', '.join(counted)}, "  # noqa: S608 - our own names
-        f"{_sums(model, wanted.kind, connection.vendor)} "
-        f"FROM {model._meta.db_table} WHERE {condition} GROUP BY {', '.join(names)}"
+        f"SELECT {by}, {sign} AS sign, {counts}, {sums} "  # noqa: S608 - our own names
+        f"FROM {model._meta.db_table} WHERE {condition} GROUP BY {by}"
     )
     return statement, values
 
@@ -236,21 +244,29 @@ def cut_up(since: datetime | None, until: datetime | None) -> Cut:
     """Cut a span; no `since` is from the beginning, no `until` without end."""
     if since is None and until is None:
         return Cut(added=Side(periods=((ALL_TIME, ALL_TIME),)))
-    pieces = list(_pieces(since and since - BEGIN, until and until - BEGIN))
-    return Cut(*(_side([piece for one, *piece in pieces if one == sign]) for sign in (1, -1)))
+    ends = [None if end is None else (end - BEGIN) // MICROSECOND for end in (since, until)]
+    sides: dict[int, tuple[list[Periods], list[Piece]]] = {1: ([], []), -1: ([], [])}
+    for sign, size, begin, end in _pieces(*ends):
+        periods, records = sides[sign]
+        if size:
+            periods.append(_periods(size, begin, end))
+        else:
+            records.append((BEGIN + begin * MICROSECOND, BEGIN + end * MICROSECOND))
+    return Cut(*(Side(tuple(periods), tuple(records)) for periods, records in sides.values()))
 
 
-def _pieces(since: Time, until: Time) -> Iterator[tuple[int, timedelta | None, Time, Time]]:
-    """What to add and what to take away: a sign, the size of the periods to read it from or None
-    for records, and its two ends, as the time since the first period begins.
+def _pieces(since: int | None, until: int | None) -> Iterator[tuple[int, int, Any, Any]]:
+    """What to add and what to take away: a sign, the size of the periods to read it from (0 for
+    records), and its two ends, all in microseconds since the first period begins.
 
     Each end is moved to where a period of the next size begins, to the nearest such place, as long
     as the two do not meet; what it was moved over is made good.
     """
-    size = None
-    for next_size in SIZES:
-        first, last = _nearest(since, next_size), _nearest(until, next_size)
-        if None not in (first, last) and first >= last:
+    size = 0
+    for next_size in _SIZES:
+        first = None if since is None else (since + next_size // 2) // next_size * next_size
+        last = None if until is None else (until + next_size // 2) // next_size * next_size
+        if first is not None and last is not None and first >= last:
             yield 1, size, since, until
             return
         if since != first:
@@ -261,20 +277,8 @@ def _pieces(since: Time, until: Time) -> Iterator[tuple[int, timedelta | None, T
     yield 1, size, since, until
 
 
-def _nearest(end: Time, size: timedelta) -> Time:
-    """Where a period begins, nearest to an end; None if that is open."""
-    return None if end is None else (end + size / 2) // size * size
-
-
-def _side(pieces: Sequence[Any]) -> Side:
-    return Side(
-        periods=tuple(_periods(*piece) for piece in pieces if piece[0]),
-        records=tuple((BEGIN + begin, BEGIN + end) for size, begin, end in pieces if not size),
-    )
-
-
-def _periods(size: timedelta, since: Time, until: Time) -> Periods:
+def _periods(size: int, since: int | None, until: int | None) -> Periods:
     """The first and the last one; of an open end, any of this size."""
     first = 0 if since is None else since // size
     last = FAR if until is None else until // size - 1
-    return kept(size, first), kept(size, last)
+    return kept(_SIZES[size], first), kept(_SIZES[size], last)

@@ -15,7 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from loans import formatting
-from loans.formatting import UNKNOWN, instant_html, number_html, unit_html
+from loans.formatting import UNKNOWN, instant_writer, number_html, unit_html
 from loans.models import Account, Coverage, CoverageGap, Kind
 from loans.services import held, record_runs
 from loans.services.filters import HistoryFilter
@@ -30,6 +30,7 @@ CHANGED = SafeString(
     '<span class="chip chip-warn" title="The exchange later said something else of this record">'
     "changed</span>"
 )
+NO_REMARK = '<td class="fit"></td>'
 CAUSE = format_html(
     ' title="The instruction that caused it">{}<span class="sr">Instruction</span>',
     icon("queue-list", 16),
@@ -50,18 +51,19 @@ def lines(kind: str, rows: Sequence[Any], chosen: HistoryFilter) -> SafeString:
 # Rows are unpacked, and few functions called: each call is a hundredth of the page.
 def _borrow_line(accounts: Cells, zone: tzinfo) -> Line:
     """What writes a borrow as a row."""
-    amount, instant, last, loan = _amount_writer(), instant_html, _last_cells(), link_to("loan")
+    split, instant, loan = held.figure_parts(held.AMOUNT_PLACES), instant_writer(zone), _links()
 
     def line(row: record_runs.HeldBorrow) -> str:
         _, account, name, pair, currency, interest, at, changed, uuid, principal, rate, cause = row
-        href = loan(held.id_text(uuid))
+        href, unit = loan(uuid), unit_html(currency)
+        lent = UNKNOWN if principal is None else number_html(*split(principal), unit)
+        told = UNKNOWN if interest is None else number_html(*split(interest), unit)
         return (
-            f'<tr data-href="{href}"><th scope="row" class="l2"><a href="{href}">'
-            f"{instant(at, zone)}</a></th>"
-            f'<td class="l1 grow">{_escaped(pair)}</td>{accounts.get(account, "")}'
-            f'<td class="n l1">{amount(principal, currency)}</td>'
-            f'<td class="n l2 end" data-label="Interest">{amount(interest, currency)}</td>'
-            f'<td class="n">{_percent(rate)}</td>{last(name, changed, cause)}</tr>'
+            f'<tr data-href="{href}"><th scope="row" class="l2"><a href="{href}">{instant(at)}</a>'
+            f'</th><td class="l1 grow">{_escaped(pair)}</td>{accounts.get(account, "")}'
+            f'<td class="n l1">{lent}</td><td class="n l2 end" data-label="Interest">{told}</td>'
+            f'<td class="n">{_percent(rate)}</td>{_record_cell(name)}'
+            f"{_remarks(changed, cause) if changed or cause else NO_REMARK}</tr>"
         )
 
     return line
@@ -69,50 +71,44 @@ def _borrow_line(accounts: Cells, zone: tzinfo) -> Line:
 
 def _repay_line(accounts: Cells, zone: tzinfo) -> Line:
     """What writes a repayment as a row."""
-    amount, instant, last = _amount_writer(), instant_html, _last_cells()
+    split, instant = held.figure_parts(held.AMOUNT_PLACES), instant_writer(zone)
 
     def line(row: record_runs.HeldRepay) -> str:
         _, account, name, pair, currency, interest, at, changed, paid, principal, cause = row
+        unit = unit_html(currency)
+        sent, repaid, spent = (
+            UNKNOWN if text is None else number_html(*split(text), unit)
+            for text in (paid, principal, interest)
+        )
         return (
-            f'<tr><th scope="row" class="l2">{instant(at, zone)}</th>'
+            f'<tr><th scope="row" class="l2">{instant(at)}</th>'
             f'<td class="l1 grow">{_escaped(pair)}</td>{accounts.get(account, "")}'
-            f'<td class="n l1">{amount(paid, currency)}</td>'
-            f'<td class="n">{amount(principal, currency)}</td>'
-            f'<td class="n l2 end" data-label="Interest">{amount(interest, currency)}</td>'
-            f"{last(name, changed, cause)}</tr>"
+            f'<td class="n l1">{sent}</td><td class="n">{repaid}</td>'
+            f'<td class="n l2 end" data-label="Interest">{spent}</td>{_record_cell(name)}'
+            f"{_remarks(changed, cause) if changed or cause else NO_REMARK}</tr>"
         )
 
     return line
 
 
-def _last_cells() -> Callable[[str, int, str | UUID | None], str]:
-    """What writes the cells at the end of a row of either kind."""
-    instruction = link_to("instruction")
-
-    def cells(name: str, changed: int, cause: str | UUID | None) -> str:
-        if not name.isalnum():  # as no exchange has sent one yet
-            name = escape(name)
-        mark = CHANGED if changed else ""
-        link = f'<a href="{instruction(held.id_text(cause))}"{CAUSE}</a>' if cause else ""
-        return (
-            f'<td><code class="record-id" title="{name}">{name}</code></td>'
-            f'<td class="fit">{mark}{link}</td>'
-        )
-
-    return cells
+def _links() -> Callable[[str], str]:
+    """What writes the path of a loan's page from its id as it is held."""
+    loan, dashed = link_to("loan"), held.id_text
+    return lambda uuid: loan(dashed(uuid))
 
 
-def _amount_writer() -> Callable[[str | None, str], str]:
-    """What writes an amount as it is held."""
-    split = held.figure_parts(held.AMOUNT_PLACES)
+def _record_cell(name: str) -> str:
+    if not name.isalnum():  # as no exchange has sent one yet
+        name = escape(name)
+    return f'<td><code class="record-id" title="{name}">{name}</code></td>'
 
-    def write(text: str | None, currency: str) -> str:
-        if text is None:
-            return UNKNOWN
-        whole, behind = split(text)
-        return number_html(whole, behind, unit_html(currency))
 
-    return write
+def _remarks(changed: int, cause: str | UUID | None) -> str:
+    """What few rows have in their last cell."""
+    mark, link = CHANGED if changed else "", ""
+    if cause:
+        link = f'<a href="{link_to("instruction")(held.id_text(cause))}"{CAUSE}</a>'
+    return f'<td class="fit">{mark}{link}</td>'
 
 
 def _account_cell(account: Account) -> str:

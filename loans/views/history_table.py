@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import lru_cache
 from html import escape
 
-from django.http import HttpRequest, QueryDict
+from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
@@ -139,7 +139,9 @@ def rows(
         said = f"{shown}, beginning with record {escape(page.rows[0].record_id)}"
     notice = render_to_string("loans/partials/_history_bad_place.html") if bad_place else ""
     if count:
-        content = _table(kind, page, chosen, request.GET) + _pager(page, shown, request.GET)
+        first = with_changes(request.GET, after=None)
+        kept = with_changes(request.GET, sort=None, after=None) if "sort" in request.GET else first
+        content = _table(kind, page, chosen, kept) + _pager(page, shown, first)
     else:
         context = {
             "kind": kind,
@@ -154,8 +156,7 @@ def rows(
     )
 
 
-def _table(kind: Kind, page: Page, chosen: HistoryFilter, query: QueryDict) -> str:
-    kept = with_changes(query, sort=None, after=None)
+def _table(kind: Kind, page: Page, chosen: HistoryFilter, kept: str) -> str:
     heads = _heads(kind, kept, chosen.sort, with_account=len(chosen.accounts) > 1)
     lines = history_rows.lines(kind, page.rows, chosen)
     return (
@@ -178,9 +179,11 @@ def _heads(kind: Kind, kept: str, sort: str, *, with_account: bool) -> str:
     return "".join(cells) + REMARKS
 
 
-def _pager(page: Page, shown: str, query: QueryDict) -> str:
-    """How many rows are shown, and the ways to those beside them."""
-    links, first = [], with_changes(query, after=None)
+def _pager(page: Page, shown: str, first: str) -> str:
+    """How many rows are shown, and the ways to those beside them; `first` is the query of the first
+    page.
+    """
+    links = []
     place = f"{first}{'&' if len(first) > 1 else ''}after="
     if page.preceding:
         links.append(_link("first", f"{FIRST}First", first))
