@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
 
 from loans.models import (
@@ -52,6 +53,11 @@ def make_person(*, name: str = "", zone: str = "", **fields: Any) -> User:
     if zone:
         Preference.objects.create(person=person, time_zone=zone)
     return person
+
+
+def give_second_factor(person: User, kind: str = "totp") -> Authenticator:
+    """What it takes beside the password to sign in from now on."""
+    return Authenticator.objects.create(user=person, type=kind, data={"secret": "a-totp-secret"})
 
 
 def make_account(

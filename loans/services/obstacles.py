@@ -19,10 +19,11 @@ from loans.models import (
     Instruction,
     KeyLight,
     Kind,
+    Person,
     SiteState,
     State,
 )
-from loans.services import recovery
+from loans.services import recovery, rights
 from loans.services.attention import SILENT_AFTER
 from loans.services.bounds import Bounds
 from loans.services.quotes import LATE_AFTER, Quote
@@ -36,6 +37,7 @@ class Way(StrEnum):
 
     NONE = ""
     KEYS = "keys"
+    SECOND_FACTOR = "second_factor"
     INSTRUCTION = "instruction"
     RELOAD = "reload"
 
@@ -50,10 +52,11 @@ class Obstacle:
     instruction: Instruction | None = None
 
 
-def found(quote: Quote, *, bounds: Bounds) -> list[Obstacle]:
-    """Everything in the way of this slot, what blocks first."""
+def found(quote: Quote, *, person: Person, bounds: Bounds) -> list[Obstacle]:
+    """Everything in the way of this person at this slot, what blocks first."""
     all_of_them = [
         *switches(quote.account, quote.kind),
+        *_second_factor(quote.account, person),
         *_restored(quote, bounds),
         *_pair(quote),
         *_slot(quote),
@@ -63,11 +66,6 @@ def found(quote: Quote, *, bounds: Bounds) -> list[Obstacle]:
         *_worker(quote.now),
     ]
     return sorted(all_of_them, key=lambda obstacle: not obstacle.blocks)
-
-
-def blocking(quote: Quote, *, bounds: Bounds) -> Obstacle | None:
-    """The first thing that stops this slot altogether, or None."""
-    return next((obstacle for obstacle in found(quote, bounds=bounds) if obstacle.blocks), None)
 
 
 def switches(account: Account, kind: str) -> list[Obstacle]:
@@ -88,6 +86,12 @@ def switches(account: Account, kind: str) -> list[Obstacle]:
             f"The owner of {account.label} has not allowed borrowing and repaying with it yet."
         )
     return [Obstacle(sentence=text, blocks=True, way=Way.KEYS) for text in sentences]
+
+
+def _second_factor(account: Account, person: Person) -> list[Obstacle]:
+    if not account.is_real_money or rights.has_second_factor(person):
+        return []
+    return [Obstacle(sentence=rights.NO_SECOND_FACTOR, blocks=True, way=Way.SECOND_FACTOR)]
 
 
 def _restored(quote: Quote, bounds: Bounds) -> list[Obstacle]:

@@ -1,14 +1,34 @@
 """Which accounts may be used for money by whom, as conditions that a statement can carry."""
 
-from django.db.models import Exists, Q
+from allauth.mfa.models import Authenticator
+from django.db.models import Exists, Q, QuerySet
 
 from loans.models import Account, AccountShare, Instruction, Kind, Person, SiteState, Venue
 
+NO_SECOND_FACTOR = (
+    "Borrowing and repaying with real money needs a second factor for your sign-in: an "
+    "authenticator app or a passkey. You have none yet."
+)
+
 
 def money_accounts(person: Person) -> Q:
-    """Condition on `account`: the person may trade it, and its owner has allowed money there."""
-    allowed = Account.objects.tradable_by(person).filter(Q(venue=Venue.PAPER) | Q(allow_money=True))
+    """Condition on `account`: the person may trade it, and if it is real money, its owner has
+    allowed that and the person has a second factor.
+    """
+    real_money = Q(allow_money=True) & Q(Exists(_second_factors(person)))
+    allowed = Account.objects.tradable_by(person).filter(Q(venue=Venue.PAPER) | real_money)
     return Q(account__in=allowed.values("pk"))
+
+
+def has_second_factor(person: Person) -> bool:
+    """Whether it takes more than a password to sign in as this person."""
+    return _second_factors(person).exists()
+
+
+def _second_factors(person: Person) -> QuerySet[Authenticator]:
+    """What counts as one; recovery codes only stand in for it."""
+    factors = Authenticator.objects.filter(user=person.pk)
+    return factors.exclude(type=Authenticator.Type.RECOVERY_CODES)
 
 
 def not_stopped(kind: str) -> Q:
@@ -28,6 +48,8 @@ def refusal(*, person: Person, account: Account, kind: str) -> str:
             "Borrowing and repaying with this key is not allowed yet. Its owner can allow it "
             "on the Keys page."
         )
+    if account.is_real_money and not has_second_factor(person):
+        return NO_SECOND_FACTOR
     return stop_sentence(account=account, kind=kind)
 
 

@@ -41,6 +41,12 @@ Step = Callable[[str], None]
 TICKING = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
+RIGHTS_GONE = (
+    "The right to move money on this account, or the second factor that real money takes, was "
+    "taken away before it was sent."
+)
+
+
 def monotonic() -> timedelta:
     """Time that only passes, whoever sets the clock."""
     return timedelta(microseconds=time.clock_gettime_ns(TICKING) // 1000)
@@ -109,7 +115,7 @@ def claim(instruction: Instruction, *, bounds: Bounds, now: datetime) -> int | N
         abort(
             instruction,
             reason="rights_gone",
-            sentence="The right to move money on this account was taken away before it was sent.",
+            sentence=RIGHTS_GONE,
             now=now,
         )
     return None
@@ -203,7 +209,7 @@ def _explain_held_back(instruction: Instruction, *, epoch: int, now: datetime) -
         abort(
             instruction,
             reason="rights_gone",
-            sentence="The right to move money on this account was taken away before it was sent.",
+            sentence=RIGHTS_GONE,
             now=now,
         )
 

@@ -18,7 +18,7 @@ from loans import venues
 from loans.forms.trade import OnlyLooking, TradeForm, Unreachable, choose
 from loans.htmx import HtmxHttpRequest, render_page
 from loans.models import Account, Instruction, Kind
-from loans.services import confirmations, instructions, obstacles
+from loans.services import confirmations, instructions
 from loans.services.confirmations import Confirmation, TokenRefused, TooQuick
 from loans.tasks import send_instruction
 from loans.tasks.bell import ring
@@ -26,6 +26,7 @@ from loans.views.trade_pages import (
     Asked,
     confirm_page,
     form_page,
+    in_the_way,
     needs_tick,
     page_url,
     see_other,
@@ -126,7 +127,8 @@ def _ask(
     if not form.is_valid():
         status = 422 if status == 200 else status
         return form_page(request, form, now=now, typed=typed, status=status, notice=notice)
-    if obstacle := obstacles.blocking(form.quote, bounds=venues.money_bounds()):
+    obstacle = next((one for one in in_the_way(request, form.quote) if one.blocks), None)
+    if obstacle:
         return form_page(
             request, form, now=now, typed=typed, status=409,
             notice=notice or obstacle.sentence, taken=obstacle.instruction,

@@ -18,6 +18,7 @@ from loans.htmx import HtmxHttpRequest, render_page
 from loans.models import Instruction, Kind, State, Venue
 from loans.services import confirmations, obstacles, quotes, tags, words
 from loans.services.confirmations import Confirmation
+from loans.services.obstacles import Obstacle
 from loans.services.quotes import Preview, Quote
 from loans.views.who import has_proved_lately
 
@@ -74,13 +75,13 @@ def form_page(
         "now": now,
         "page_url": page_url(choice.kind),
         "venue_band": band_of(choice.account.venue) if choice.account else "",
-        **_quote_context(choice, quote, typed, is_said=form.is_bound),
+        **_quote_context(request, choice, quote, typed, is_said=form.is_bound),
     }
     return render_page(request, "loans/trade.html", context, partials=FORM_PARTIALS, status=status)
 
 
 def _quote_context(
-    choice: Choice, quote: Quote | None, typed: str, *, is_said: bool
+    request: HtmxHttpRequest, choice: Choice, quote: Quote | None, typed: str, *, is_said: bool
 ) -> dict[str, object]:
     """`is_said` means that the form itself says beside the field what is wrong."""
     if quote is None:
@@ -92,13 +93,18 @@ def _quote_context(
         problem = quotes.refusal(quote, preview.amount)
     return {
         "quote": quote,
-        "obstacles": obstacles.found(quote, bounds=venues.money_bounds()),
+        "obstacles": in_the_way(request, quote),
         "portions": _portions(choice, quote),
         "preview": preview,
         "problem": "" if is_said else problem,
         "bar_words": _bar_words(quote, preview),
         "risk_level": RISK_LEVELS.get(quote.margin.risk_level, "") if quote.margin else "",
     }
+
+
+def in_the_way(request: HtmxHttpRequest, quote: Quote) -> list[Obstacle]:
+    """What is in the way of whoever asks, what blocks first."""
+    return obstacles.found(quote, person=request.user, bounds=venues.money_bounds())
 
 
 def _bar_words(quote: Quote, preview: Preview | None) -> str:
@@ -178,7 +184,7 @@ def confirm_page(
             is_real_money=quote.account.is_real_money,
             whole=asked.repay_all,
         ),
-        "obstacles": obstacles.found(quote, bounds=venues.money_bounds()),
+        "obstacles": in_the_way(request, quote),
         "beside": holder,
         "asks_for_password": not has_proved_lately(request),
         "twin": obstacles.recent_twin(quote, asked.amount),

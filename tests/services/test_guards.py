@@ -11,9 +11,10 @@ from django.db import connection, transaction
 from loans.bitmart import money
 from loans.models import Account, AccountShare, Instruction, State, guards
 from loans.services import recovery, sweeping
+from loans.services.instructions import NotAllowed
 from loans.services.journal import Journal
 from loans.services.sending import EPOCH, MILLISECOND
-from tests.factories import make_share
+from tests.factories import give_second_factor, make_share
 from tests.money import SECOND, Desk
 from tests.paper_fixture import Paper
 
@@ -114,6 +115,45 @@ def test_a_strangers_record_ends_the_exclusive_use(desk: Desk) -> None:
 
     desk.account.refresh_from_db()
     assert desk.account.mode == Account.Mode.SHARED
+
+
+@pytest.fixture
+def live(desk: Desk) -> Desk:
+    """A desk of which everybody believes that its money is real."""
+    Account.objects.filter(pk=desk.account.pk).update(venue="bitmart", allow_money=True)
+    desk.account.refresh_from_db()
+    return desk
+
+
+@pytest.mark.parametrize("kind", ["borrow", "repay"])
+def test_real_money_is_not_moved_without_a_second_factor(live: Desk, kind: str) -> None:
+    give_second_factor(live.owner, "recovery_codes")
+
+    with pytest.raises(NotAllowed, match="needs a second factor"):
+        live.place("20", kind=kind)
+
+    assert not Instruction.objects.exists()
+    assert live.executed() == []
+
+
+@pytest.mark.parametrize("factor", ["totp", "webauthn"])
+def test_real_money_is_moved_with_a_second_factor(live: Desk, factor: str) -> None:
+    give_second_factor(live.owner, factor)
+
+    assert live.send(live.place("20")).state == State.CONFIRMED
+
+
+@pytest.mark.parametrize("step", ["placed", "claimed", "signed"])
+def test_a_second_factor_that_is_gone_holds_real_money_back(live: Desk, step: str) -> None:
+    factor = give_second_factor(live.owner)
+    borrow = live.place("20")
+    if step == "placed":
+        factor.delete()
+
+    live.send(borrow, on_step=at_step(step, factor.delete))
+
+    assert (borrow.state, borrow.reason) == (State.ABORTED, "rights_gone")
+    assert live.executed() == []
 
 
 def test_what_waited_too_long_since_its_claim_is_not_sent(desk: Desk) -> None:

@@ -234,6 +234,7 @@ def test_the_confirm_page_says_everything_that_will_be_sent(desk: Desk) -> None:
 
 def test_real_money_is_named_on_the_button() -> None:
     desk = make_desk(venue="bitmart", allow_money=True)
+    factories.give_second_factor(desk.owner)
 
     page = text_of(desk.client.post("/borrow/", desk.fields()))
 
@@ -329,6 +330,20 @@ def test_a_live_key_moves_money_only_once_its_owner_allowed_it() -> None:
 
     assert response.status_code == 409
     assert "has not allowed borrowing and repaying" in text_of(response)
+
+
+@BOTH
+def test_real_money_needs_a_second_factor_and_the_page_leads_to_it(path: str) -> None:
+    desk = make_desk(venue="bitmart", allow_money=True, owed=True)
+
+    response = desk.client.post(path, desk.fields(amount="10"))
+
+    assert response.status_code == 409
+    assert "needs a second factor" in text_of(response)
+    assert 'href="/accounts/2fa/"' in text_of(response)
+    assert not Instruction.objects.exists()
+    factories.give_second_factor(desk.owner)
+    assert token_of(desk.client.post(path, desk.fields(amount="10")))
 
 
 @BOTH
