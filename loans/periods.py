@@ -36,5 +36,7 @@ def words(period: int) -> str:
     if period == ALL_TIME:
         return "all time"
     days, number = divmod(period, _DAYS_AT)
+    if days * DAY not in SIZES:
+        return f"unknown period {period}"  # an older version's
     begin = f"{BEGIN + number * days * DAY:%Y-%m-%d}"
     return begin if days == 1 else f"{days} days from {begin}"

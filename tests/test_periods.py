@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,3 +36,13 @@ def test_days_are_those_of_utc() -> None:
 
     assert periods.words(periods.day_of(late)) == "2026-11-27"
     assert periods.words(periods.around(periods.day_of(late))[2]) == "3 days from 2026-11-27"
+
+
+def test_the_sizes_are_those_of_the_totals_that_are_kept() -> None:
+    """Others need a migration that makes all totals anew."""
+    assert [size.days for size in periods.SIZES] == [1, 3, 9, 27, 81, 243, 729]
+
+
+@pytest.mark.parametrize("period", [2026, 202611, 20261126, 7_002_916])
+def test_what_an_older_version_left_is_named(period: int) -> None:
+    assert periods.words(period) == f"unknown period {period}"

@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 
+from loans import periods
 from loans.admin.base import ReadOnly, ReadOnlyRows
 from loans.models import (
     AuditEvent,
@@ -86,11 +87,16 @@ class ObservationAdmin(ReadOnly):
 class RecordTotalAdmin(ReadOnly):
     """What the records add up to; `manage.py verify_totals` compares them."""
 
-    list_display = ("account", "kind", "symbol", "period", "currency", "records", "principal")
+    list_display = ("account", "kind", "symbol", "span", "currency", "records", "principal")
     list_filter = ("kind",)
     list_select_related = ("account",)
     search_fields = ("symbol", "currency")
     ordering = ("-id",)
+
+    @admin.display(description="Period", ordering="period")
+    def span(self, total: RecordTotal) -> str:
+        """The period in words."""
+        return periods.words(total.period)
 
 
 class GapRows(ReadOnlyRows):

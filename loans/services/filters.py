@@ -20,7 +20,7 @@ SORTS = ("at", "-at", "amount", "-amount", "interest", "-interest")
 NEWEST_FIRST = "-at"
 EARLIEST_YEAR, LATEST_YEAR = 2009, 2199
 LONGEST_TEXT = 80
-_NAME = re.compile(r"[\w.$-]{1,40}")
+_NAME = re.compile(r"(?=.*\w)[\w.$-]{1,40}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*", re.ASCII)
 # A plus sign in a query is a space once decoded.

@@ -10,7 +10,8 @@ from decimal import Decimal
 from operator import itemgetter
 from typing import Any
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Expression, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from loans import interest
 from loans.models import Account, AccountTerms, Market, RateChange, Terms
@@ -134,7 +135,12 @@ def day_ago_rates(venue: str, *, now: datetime) -> dict[SideKey, Decimal]:
     Reads every side of the venue: for the order by change only. A page's own rows have theirs in
     their tracks.
     """
-    terms = Terms.objects.filter(market__venue=venue).annotate(then=_rate_at(now - DAY))
+    return _rates_then(venue, _rate_at(now - DAY))
+
+
+def _rates_then(venue: str, then: Expression) -> dict[SideKey, Decimal]:
+    """An earlier rate of each side, where there is one."""
+    terms = Terms.objects.filter(market__venue=venue).annotate(then=then)
     rows = terms.exclude(then=None).values_list("market_id", "side", "then")
     return {(market_id, side): rate for market_id, side, rate in rows}
 
@@ -160,6 +166,12 @@ def _rate_at(at: datetime) -> Subquery:
     return Subquery(before.values("daily_rate")[:1])
 
 
+def _first_rate() -> Subquery:
+    """The daily rate that was seen first, beside each row of terms."""
+    seen = RateChange.objects.filter(market=OuterRef("market"), side=OuterRef("side"))
+    return Subquery(seen.order_by("at", "id").values("daily_rate")[:1])
+
+
 def _borrowable(account: Account | None) -> dict[SideKey, Decimal]:
     if account is None:
         return {}
@@ -169,8 +181,10 @@ def _borrowable(account: Account | None) -> dict[SideKey, Decimal]:
 
 
 def moved_most(venue: str, *, now: datetime, count: int) -> list[tuple[Offer, Decimal]]:
-    """The sides that can be borrowed and whose rates moved most within a day, up or down."""
-    ago = day_ago_rates(venue, now=now)
+    """The sides that can be borrowed and whose rates moved most within a day, up or down; since
+    they are watched where that is less.
+    """
+    ago = _rates_then(venue, Coalesce(_rate_at(now - DAY), _first_rate()))
     moved = []
     for offer in offers(Wanted(venue=venue, enabled_only=True), account=None):
         share = day_change(offer.daily_rate, ago.get(offer.side_key))

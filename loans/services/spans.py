@@ -18,7 +18,7 @@ from django.db import connection
 from django.db.models import Model
 
 from loans import exact
-from loans.fields import sums_of_parts, units_of_parts
+from loans.fields import PART, sums_of_parts, units_of_parts
 from loans.models import ALL_PAIRS, Account, BorrowRecord, Kind, RecordTotal
 from loans.periods import ALL_TIME, BEGIN, SIZES, kept
 from loans.services.position import Slot
@@ -162,6 +162,8 @@ def _sums(model: type[Model], kind: str, vendor: str) -> str:
     columns = []
     for name in names_of(kind):
         field = model._meta.get_field(name)
+        if field.digits % PART or field.places != exact.PLACES:
+            raise ValueError(f"the parts of {field} do not lie above those of other sums")
         parts = sums_of_parts(field.column, field.digits, vendor)
         parts = ["NULL"] * (_width(vendor) - len(parts)) + parts
         columns += [f"{part} AS {name}_{n}" for n, part in enumerate(parts)]

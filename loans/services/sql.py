@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db import DEFAULT_DB_ALIAS, NotSupportedError, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Field, Model
 
 Condition = tuple[str, tuple[Any, ...]]
@@ -42,11 +43,29 @@ def ask(sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     the values: it may use the same one for all of them.
     """
     own = connections[DEFAULT_DB_ALIAS]
-    with own.cursor() as cursor:
-        if own.vendor == "postgresql":
-            from psycopg import Cursor  # loaded by nobody who is on SQLite
+    if own.vendor != "postgresql":
+        with own.cursor() as cursor:
+            cursor.execute(sql, values)
+            return cursor.fetchall()
+    try:
+        return _ask_prepared(own, sql, values)
+    except NotSupportedError:
+        # A migration beside this process has changed a column's type: what this connection keeps
+        # fits no more, and would fail for as long as the pool has it.
+        if own.in_atomic_block:
+            raise
+        own.connection.close()
+        own.close()
+        return _ask_prepared(own, sql, values)
 
-            cursor.cursor = Cursor(cursor.cursor.connection)
+
+def _ask_prepared(
+    own: BaseDatabaseWrapper, sql: str, values: Sequence[Any]
+) -> list[tuple[Any, ...]]:
+    from psycopg import Cursor  # loaded by nobody who is on SQLite
+
+    with own.cursor() as cursor:
+        cursor.cursor = Cursor(cursor.cursor.connection)
         cursor.execute(sql, values)
         return cursor.fetchall()
 

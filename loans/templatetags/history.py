@@ -32,6 +32,7 @@ SAVE_AS = (
     f'{icon("arrow-down-tray", 16)}Save as</summary>\n  <div class="sheet">'
 )
 PRESENT = ' aria-current="page"'
+# Marks that no link holds: what stands in one is quoted.
 ANY_QUERY, ANY_ACCOUNT = "{query}", "{account}"
 TABS = (
     ("", "history", "", "Proof"),

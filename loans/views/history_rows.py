@@ -108,7 +108,7 @@ def _remarks(changed: int, cause: str | UUID | None) -> str:
     mark, link = CHANGED if changed else "", ""
     if cause:
         link = f'<a href="{link_to("instruction")(held.id_text(cause))}"{CAUSE}</a>'
-    return f'<td class="fit">{mark}{link}</td>'
+    return f'<td class="fit l2">{mark}{link}</td>'
 
 
 def _account_cell(account: Account) -> str:

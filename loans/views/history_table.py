@@ -79,14 +79,14 @@ def table(
         else ""
     )
     count = sum(total.count for total in totals)
+    proof = certificate_html(certificate, now=now, subject=chosen.symbol or "these accounts")
     return SafeString(
         f'<div id="{WHOLE}" class="stack">{sort}{beside}{_slips(chosen)}{_twice(chosen)}\n'
         '<section class="card flush books-totals" aria-labelledby="totals-title">\n'
         '  <header><h2 id="totals-title">Totals</h2><span class="caption">of exactly the '
         f"{count:,} row{'' if count == 1 else 's'} of this list: {escape(chosen.words)}</span>"
         f'<span class="space"></span>{files_menu(kind, chosen)}</header>\n'
-        f"  {_totals(kind, totals)}{certificate_html(certificate, now=now)}</section>\n"
-        f"{rows}</div>"
+        f"  {_totals(kind, totals)}{proof}</section>\n{rows}</div>"
     )
 
 

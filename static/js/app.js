@@ -109,12 +109,27 @@
       const said = document.getElementById(field.getAttribute("aria-describedby"))?.textContent.trim();
       if (said) field.setAttribute("aria-invalid", "true");
       else field.removeAttribute("aria-invalid");
+      /* A date that was put right is picked from a calendar again; an instant stays a text. */
+      if (!said && "date" in field.dataset && /^(\d{4}-\d\d-\d\d)?$/.test(field.value)) field.type = "date";
     }
   }
   markFields();
   /* Who was refused goes on in the field that is wrong. */
   document.querySelector("form[method='post'] [aria-invalid='true']")?.focus();
   document.addEventListener("htmx:afterSettle", markFields);
+
+  /* A date that is half typed holds its form back: say so beside it. The next answer takes that away. */
+  document.addEventListener("htmx:validation:failed", (event) => {
+    const beside = document.getElementById(event.target.getAttribute("aria-describedby") || "");
+    if (!beside) return;
+    beside.textContent = event.target.validity.badInput ? "Finish this date, or clear it." : event.detail.message;
+    markFields();
+  });
+  /* A year of which only the last digits are typed begins with a zero: nothing is asked for yet. */
+  document.addEventListener("htmx:configRequest", (event) => {
+    const dates = event.detail.elt.querySelectorAll("[type=date]");
+    if ([...dates].some((field) => field.value.startsWith("0"))) event.preventDefault();
+  });
 
   /* A refresh that nobody asked for is no sign that somebody is here. */
   document.addEventListener("htmx:configRequest", (event) => {

@@ -10,7 +10,15 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import OpenPage
-from tests.factories import NOW, borrow_row, keep, make_account, make_coverage
+from tests.factories import (
+    NOW,
+    borrow_row,
+    keep,
+    make_account,
+    make_borrow,
+    make_coverage,
+    make_instruction,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 ROWS = 120
@@ -91,6 +99,78 @@ def test_a_field_is_marked_as_wrong_for_as_long_as_it_is(
     to.press("Tab")
     expect(sentence).to_have_count(0)
     expect(to).not_to_have_attribute("aria-invalid", "true")
+
+
+def test_a_date_that_is_half_typed_is_named_and_nothing_is_asked_for(
+    open_page: OpenPage, owner: User, borrows: None
+) -> None:
+    page = open_page("/history/borrows/?from=2026-11-20", person=owner)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    start = page.get_by_label("From")
+
+    start.focus()
+    page.keyboard.type("112120")  # its year is 0020 so far
+    page.wait_for_timeout(500)
+    assert not [address for address in asked if "from=0" in address]
+    page.keyboard.type("26")
+    expect(page).to_have_url(re.compile(r"from=2026-11-21"))
+
+    start.focus()
+    page.keyboard.press("Backspace")
+    page.get_by_label("Currency").select_option("USDT")
+    expect(page.locator("#from-error")).to_have_text("Finish this date, or clear it.")
+    expect(start).to_have_attribute("aria-invalid", "true")
+    assert "currency" not in page.url
+
+    start.fill("2026-11-20")
+    start.press("Tab")
+    expect(page).to_have_url(re.compile(r"currency=USDT"))
+    expect(page.locator("#from-error")).to_have_text("")
+
+
+def test_an_instant_put_right_is_a_date_again(
+    open_page: OpenPage, owner: User, borrows: None
+) -> None:
+    page = open_page("/history/borrows/?from=never", person=owner)
+    start = page.get_by_label("From")
+    expect(start).to_have_attribute("type", "text")
+
+    start.fill("2026-11-20")
+    start.press("Tab")
+
+    expect(start).to_have_attribute("type", "date")
+    expect(start).to_have_value("2026-11-20")
+
+
+@pytest.mark.parametrize("width", [1280, 700, 390])
+@pytest.mark.parametrize("query", ["", "?q=nothing-of-that-name", "?from=2026-11-20"])
+def test_the_menu_of_files_stays_in_the_window(
+    open_page: OpenPage, owner: User, borrows: None, width: int, query: str
+) -> None:
+    page = open_page(f"/history/borrows/{query}", person=owner, width=width)
+
+    page.get_by_text("Save as", exact=True).click()
+
+    box = page.locator(".files-menu > .sheet").bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= width
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_way_to_the_instruction_is_there_to_be_pressed(
+    open_page: OpenPage, owner: User, width: int
+) -> None:
+    account = make_account(owner=owner)
+    loan = make_borrow(account=account)
+    make_instruction(account=account, requested_by=owner, state="CONFIRMED", borrow_record=loan)
+    page = open_page("/history/borrows/", person=owner, width=width)
+
+    page.get_by_role("link", name="Instruction", exact=True).locator("svg").click()
+
+    expect(page).to_have_url(re.compile("/instructions/[0-9a-f]"))
 
 
 def test_a_late_answer_leaves_list_and_address_in_agreement(

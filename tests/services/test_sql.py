@@ -65,3 +65,22 @@ def test_a_kept_statement_outlives_an_error(account: Account) -> None:
     connection.savepoint_rollback(savepoint)
 
     assert ask(words, [2]) == []
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_migration_beside_a_running_site_breaks_no_page(account: Account) -> None:
+    words = "SELECT label FROM loans_account WHERE status = %s"
+    for _ in range(8):
+        ask(words, ["ready"])
+    try:
+        change_type("varchar(80)")
+
+        assert ask(words, ["ready"]) == [(account.label,)]
+    finally:
+        change_type("varchar(60)")
+
+
+def change_type(column: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE loans_account ALTER label TYPE {column}")

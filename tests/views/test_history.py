@@ -124,6 +124,22 @@ def test_tabs_and_files_carry_the_filter_along(client: Client, desk: Account) ->
         assert "<b>" not in page
 
 
+def test_a_pair_that_is_not_read_is_named_where_nothing_is_proven(
+    client: Client, desk: Account
+) -> None:
+    factories.make_coverage(account=desk)
+
+    page = client.get("/history/borrows/?symbol=NOPE_USDT").text
+
+    assert "The history of NOPE_USDT has not been loaded" in page
+
+
+def test_what_has_no_letter_or_digit_is_no_name(client: Client, desk: Account) -> None:
+    page = client.get("/history/borrows/?currency=..").text
+
+    assert "This is not the name of a pair or a currency." in page
+
+
 def test_turning_a_page_fetches_its_rows_alone(client: Client, desk: Account) -> None:
     fill(desk, 60)
     factories.make_coverage(account=desk)

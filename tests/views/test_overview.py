@@ -54,6 +54,20 @@ def test_without_a_key_it_offers_the_two_ways_to_begin(client: Client) -> None:
     assert "Connect BitMart" in answer.text
 
 
+def test_a_rate_that_moved_since_it_is_watched_has_moved(
+    client: Client, desk: Account, btc: Market
+) -> None:
+    now = timezone.now()
+    assert "No rate has moved" in text_of(client)
+    factories.make_rate_change(market=btc, at=now - timedelta(minutes=9), daily_rate="0.0005")
+    factories.make_rate_change(market=btc, at=now - timedelta(minutes=4), daily_rate="0.00055")
+
+    page = text_of(client)
+
+    assert "No rate has moved" not in page
+    assert "+10.0 %" in page
+
+
 def test_a_stranger_sees_nothing_of_it(desk: Account, stranger: User) -> None:
     factories.make_borrow(account=desk)
     client = Client()

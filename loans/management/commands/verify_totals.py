@@ -30,9 +30,9 @@ class Command(BaseCommand):
         for account in Account.objects.order_by("label", "pk"):
             for kind in Kind:
                 if places := rollups.differing(account.pk, kind):
-                    wrong.append(_words(account, kind, places))
                     if repair:
                         rollups.rebuild(account.pk, kind)
+                    wrong.append(_words(account, kind, places))
         if told := retold.put_right() if repair else retold.count_wrong():
             loans = "loan was" if told == 1 else "loans were"
             wrong.append(f"{told} {loans} told of later than is noted")
