@@ -103,7 +103,10 @@ def test_the_page_waits_for_a_load_that_is_about_to_begin(
 ) -> None:
     Account.objects.filter(pk=desk.pk).update(**fields)
 
-    assert ('hx-trigger="every 3s"' in client.get("/history/").text) is polls
+    page = client.get("/history/").text
+
+    assert ('hx-trigger="every 3s"' in page) is polls
+    assert ("Loading begins as soon as a worker is free" in page) is polls
 
 
 def test_no_span_is_told_while_the_lists_have_none_in_common(client: Client, owner: User) -> None:
