@@ -1,8 +1,17 @@
 """Passwords, sessions, and what an administrator must prove before changing people."""
 
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import (
+    TOTP,
+    format_hotp_value,
+    hotp_value,
+    yield_hotp_counters_from_time,
+)
 from django.contrib.auth.models import User
 from django.core.management import call_command
+from django.http import HttpResponse
 from django.test import Client
 
 from loans.models import AuditEvent
@@ -11,6 +20,7 @@ from tests.views.people import let_time_pass, sign_in
 
 pytestmark = pytest.mark.django_db
 NEW = "another horse battery"
+SECRET = "JBSWY3DPEHPK3PXP"
 
 
 @pytest.fixture
@@ -100,3 +110,59 @@ def test_a_reset_by_command_is_in_the_audit_trail(chief: User) -> None:
 
     event = AuditEvent.objects.get(action="password_reset")
     assert event.facts == {"username": "chief"}
+
+
+@pytest.fixture
+def careful(owner: User) -> User:
+    """A person with an authenticator app and recovery codes."""
+    TOTP.activate(owner, SECRET)
+    RecoveryCodes.activate(owner)
+    return owner
+
+
+def code_of_now() -> str:
+    return format_hotp_value(hotp_value(SECRET, next(iter(yield_hotp_counters_from_time()))))
+
+
+def recovery_codes(person: User) -> list[str]:
+    factor = Authenticator.objects.get(user=person, type=Authenticator.Type.RECOVERY_CODES)
+    return factor.wrap().get_unused_codes()
+
+
+def at_home(person: User) -> Client:
+    """A browser in which the person is signed in."""
+    browser = Client()
+    browser.force_login(person)
+    return browser
+
+
+def confirm(browser: Client, code: str) -> HttpResponse:
+    return browser.post("/accounts/2fa/reauthenticate/", {"code": code})
+
+
+def test_a_recovery_code_proves_nothing_and_is_not_used_up(careful: User) -> None:
+    browser, codes = at_home(careful), recovery_codes(careful)
+
+    answer = confirm(browser, codes[0])
+
+    assert "A recovery code only signs you in" in answer.text
+    assert recovery_codes(careful) == codes
+
+
+def test_a_recovery_code_lets_in_whoever_lost_the_app_once(careful: User) -> None:
+    code = recovery_codes(careful)[0]
+
+    for expected in ("/healthz", None):  # where the sign-in leads
+        browser = sign_in(careful)
+        answer = browser.post("/accounts/2fa/authenticate/", {"code": code})
+        assert answer.get("Location") == expected
+
+
+def test_a_code_proves_who_somebody_is_only_once(careful: User) -> None:
+    browser, code = at_home(careful), code_of_now()
+
+    assert confirm(browser, code).status_code == 302
+    again = confirm(browser, code)
+
+    assert again.status_code == 200
+    assert "Incorrect code" in again.text
