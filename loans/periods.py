@@ -1,16 +1,16 @@
-"""The periods of which totals are kept: all time, and runs of 1, 3, 9, 27, 81, 243 and 729 days in
-UTC.
+"""The periods of which totals are kept: all time, and runs of 1, 7, 49 and 343 days in UTC.
 
-Each is three of the size below, so that any span of days is made of few, added or taken away: an
-end is at most one period of each size away from an end of the next. Days are counted from
-1970-01-01, with which the first period of every size begins. A period is kept as one number.
+Each is seven of the size below, so that any span of days is made of few, added or taken away: an
+end is at most three periods of each size away from an end of the next. More sizes would make fewer
+of them, but every record is written into one total of each. Days are counted from 1970-01-01, with
+which the first period of every size begins. A period is kept as one number.
 """
 
 from datetime import UTC, datetime, timedelta
 
 ALL_TIME = 0
 DAY = timedelta(days=1)
-SIZES = tuple(3**power * DAY for power in range(7))
+SIZES = tuple(7**power * DAY for power in range(4))
 BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 _DAYS_AT = 1_000_000  # millions are the days of its size, the rest is which one it is
 
