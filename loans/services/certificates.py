@@ -16,7 +16,7 @@ from loans.models import Account, Coverage, Kind
 from loans.services.sql import ALWAYS, ask, both, converters, from_database, one_of, to_database
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
     """What a list or a total rests on, over several streams.
 
@@ -25,11 +25,11 @@ class Certificate:
     that waits longest was read again; None if one never was.
     """
 
-    gaps: int = 0
     streams: int = 0
     busy: int = 0
     unproven: int = 0
     untrusted: int = 0
+    gaps: int = 0
     late: int = 0
     complete_from: datetime | None = None
     complete_to: datetime | None = None
@@ -58,8 +58,7 @@ class Certificate:
 
 
 _INSTANT = Coverage._meta.get_field("complete_to")
-# What is told of the streams, as a certificate has it behind the gaps, and the field that reads it;
-# none for a number.
+# What is told of the streams, and the field that reads it; none for a number.
 _FIGURES: dict[str, tuple[str, Field | None]] = {
     "streams": ("COUNT(*)", None),
     "busy": ("COUNT(CASE WHEN has_rows THEN 1 END)", None),
@@ -97,7 +96,7 @@ def certify(
     )
     rows = ask(_statement(where), (*params, *params))
     [row] = from_database(rows, converters(_READ_BY, connection.vendor))
-    return Certificate(*row)
+    return Certificate(**dict(zip(("gaps", *_FIGURES), row, strict=True)))
 
 
 @lru_cache(maxsize=64)

@@ -37,7 +37,7 @@ def held_id(pk: UUID) -> str:
 
 def id_text(held: UUID | str | None) -> str:
     """An id as everybody writes it, empty for none."""
-    text = held if isinstance(held, str) else str(held or "")
+    text = str(held or "")
     if len(text) != 32:
         return text
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -51,17 +51,16 @@ def lines(kind: str, rows: Sequence[Any], chosen: HistoryFilter) -> SafeString:
 # Rows are unpacked, and few functions called: each call is a hundredth of the page.
 def _borrow_line(accounts: Cells, zone: tzinfo) -> Line:
     """What writes a borrow as a row."""
-    split, instant, loan = held.figure_parts(held.AMOUNT_PLACES), instant_writer(zone), _links()
+    amount, instant, loan = _amount_writer(), instant_writer(zone), link_to("loan")
 
     def line(row: record_runs.HeldBorrow) -> str:
         _, account, name, pair, currency, interest, at, changed, uuid, principal, rate, cause = row
-        href, unit = loan(uuid), unit_html(currency)
-        lent = UNKNOWN if principal is None else number_html(*split(principal), unit)
-        told = UNKNOWN if interest is None else number_html(*split(interest), unit)
+        href = loan(held.id_text(uuid))
         return (
             f'<tr data-href="{href}"><th scope="row" class="l2"><a href="{href}">{instant(at)}</a>'
             f'</th><td class="l1 grow">{_escaped(pair)}</td>{accounts.get(account, "")}'
-            f'<td class="n l1">{lent}</td><td class="n l2 end" data-label="Interest">{told}</td>'
+            f'<td class="n l1">{amount(principal, currency)}</td>'
+            f'<td class="n l2 end" data-label="Interest">{amount(interest, currency)}</td>'
             f'<td class="n">{_percent(rate)}</td>{_record_cell(name)}'
             f"{_remarks(changed, cause) if changed or cause else NO_REMARK}</tr>"
         )
@@ -71,30 +70,31 @@ def _borrow_line(accounts: Cells, zone: tzinfo) -> Line:
 
 def _repay_line(accounts: Cells, zone: tzinfo) -> Line:
     """What writes a repayment as a row."""
-    split, instant = held.figure_parts(held.AMOUNT_PLACES), instant_writer(zone)
+    amount, instant = _amount_writer(), instant_writer(zone)
 
     def line(row: record_runs.HeldRepay) -> str:
         _, account, name, pair, currency, interest, at, changed, paid, principal, cause = row
-        unit = unit_html(currency)
-        sent, repaid, spent = (
-            UNKNOWN if text is None else number_html(*split(text), unit)
-            for text in (paid, principal, interest)
-        )
         return (
             f'<tr><th scope="row" class="l2">{instant(at)}</th>'
             f'<td class="l1 grow">{_escaped(pair)}</td>{accounts.get(account, "")}'
-            f'<td class="n l1">{sent}</td><td class="n">{repaid}</td>'
-            f'<td class="n l2 end" data-label="Interest">{spent}</td>{_record_cell(name)}'
+            f'<td class="n l1">{amount(paid, currency)}</td>'
+            f'<td class="n">{amount(principal, currency)}</td>'
+            f'<td class="n l2 end" data-label="Interest">{amount(interest, currency)}</td>'
+            f"{_record_cell(name)}"
             f"{_remarks(changed, cause) if changed or cause else NO_REMARK}</tr>"
         )
 
     return line
 
 
-def _links() -> Callable[[str], str]:
-    """What writes the path of a loan's page from its id as it is held."""
-    loan, dashed = link_to("loan"), held.id_text
-    return lambda uuid: loan(dashed(uuid))
+def _amount_writer() -> Callable[[str | None, str], str]:
+    """What writes an amount as it is held."""
+    split = held.figure_parts(held.AMOUNT_PLACES)
+
+    def write(text: str | None, currency: str) -> str:
+        return UNKNOWN if text is None else number_html(*split(text), unit_html(currency))
+
+    return write
 
 
 def _record_cell(name: str) -> str:

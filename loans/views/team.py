@@ -1,6 +1,5 @@
 """The team page: who sees which account, and sharing."""
 
-from allauth.mfa.utils import is_mfa_enabled
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import HttpResponse
@@ -14,6 +13,7 @@ from loans.htmx import HtmxHttpRequest, render_page
 from loans.models import Account, AccountShare
 from loans.services import keys, shares, team_list
 from loans.services.keys import Declined
+from loans.services.rights import has_second_factor
 from loans.views.keys import see_other
 from loans.views.who import has_proved_lately, prove_again, who
 
@@ -80,4 +80,4 @@ def _grant(request: HtmxHttpRequest, account: Account, person: User, role: str) 
 
 
 def _people() -> list[tuple[User, bool]]:
-    return [(person, is_mfa_enabled(person)) for person in team_list.people()]
+    return [(person, has_second_factor(person)) for person in team_list.people()]
