@@ -197,12 +197,12 @@ def _pager(page: Page, shown: str, first: str) -> str:
 
 
 def _link(way: str, inner: str, query: str, rel: str = "") -> str:
-    """A button that fetches the rows of another page and puts their beginning in view; a link to
-    the whole page without script.
+    """A button that fetches the rows of another page and puts their beginning in view in the same
+    moment; a link to the whole page without script.
     """
     href = escape(query)
     return (
         f'<a class="button" id="page-{way}"{rel} href="{href}" hx-get="{href}"'
-        f' hx-target="#{ROWS}" hx-swap="outerHTML show:#{ROWS}:top" hx-push-url="true"'
-        f"{ONE_AT_A_TIME}>{inner}</a>"
+        f' hx-target="#{ROWS}" hx-swap="outerHTML settle:0ms show:#{ROWS}:top"'
+        f' hx-push-url="true"{ONE_AT_A_TIME}>{inner}</a>'
     )

@@ -52,6 +52,7 @@ def test_the_next_page_comes_alone_and_begins_in_view(
 ) -> None:
     page = open_page("/history/borrows/", person=owner, width=width)
     page.evaluate("window.kept = true")
+    page.evaluate("htmx.config.defaultSettleDelay = 2000")  # what waits for it comes too late
 
     page.locator("#page-next").press("Enter")
     expect(page.locator(f"{LIST} .record-id").first).to_have_text("L050")
