@@ -163,11 +163,13 @@ def instant_writer(zone: tzinfo, *, milliseconds: bool = False) -> Callable[[str
     is_short = str(zone) == "UTC" and not milliseconds  # most of them, and a fraction of the work
 
     def write(utc: str) -> str:
-        second, local = utc[:19], f"{utc[:19]} UTC"
-        thousandths = f"{utc[20:23]:0<3}" if len(utc) > 19 else "000"
-        if not is_short:
+        second = utc[:19]
+        if is_short:
+            local = f"{second} UTC"
+        else:
             at = datetime.fromisoformat(f"{utc}+00:00")
             local = escape(local_text(at, zone, milliseconds=milliseconds))
+        thousandths = f"{utc[20:23]:0<3}" if len(utc) > 19 else "000"
         return (
             f'<time class="num" datetime="{second[:10]}T{second[11:]}.{thousandths}+00:00"'
             f' title="{second} UTC">{local}</time>'

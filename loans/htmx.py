@@ -24,9 +24,10 @@ class HtmxHttpRequest(HttpRequest):
 def asked_fragment(request: HtmxHttpRequest, partials: Collection[str]) -> str | None:
     """The id of the fragment to answer with, or None for the whole page."""
     htmx = request.htmx
-    if not htmx or htmx.boosted or htmx.history_restore_request:
+    if htmx.target not in partials:
         return None
-    return htmx.target if htmx.target in partials else None
+    is_asked = htmx and not htmx.boosted and not htmx.history_restore_request
+    return htmx.target if is_asked else None
 
 
 def render_page(

@@ -50,6 +50,13 @@ def figure(text: str | None, places: int = AMOUNT_PLACES) -> Decimal | None:
     return decode(text, places=places) if connection.vendor == "sqlite" else Decimal(text)
 
 
+def whole_part(places: int) -> tuple[int, int, str]:
+    """Of a figure of so many places: where the digits before the point are, zeros in front of them
+    perhaps, and how one below zero begins, whose digits are not there.
+    """
+    return (1, -places, "0") if connection.vendor == "sqlite" else (0, -places - 1, "-")
+
+
 def figure_parts(places: int) -> Callable[[str], tuple[str, str]]:
     """What splits a figure of so many places into its digits before and behind the point, without
     grouping; a sign is before.

@@ -23,6 +23,7 @@ from loans.services.record_store import model_of
 from loans.services.sql import (
     ALWAYS,
     Condition,
+    ask,
     both,
     converters,
     from_database,
@@ -110,9 +111,7 @@ def fetch_raw(
         cursor=cursor,
         to_database=to_database(model_of(kind), order.column),
     )
-    with connection.cursor() as database:
-        database.execute(sql, params)
-        return database.fetchall()
+    return ask(sql, params)
 
 
 @lru_cache(maxsize=32)

@@ -22,7 +22,7 @@ from loans.services.filters import HistoryFilter
 from loans.services.history import Total
 from loans.services.loading import Progress
 from loans.templatetags.loans import icon, venue_chip
-from loans.views.links import link_to
+from loans.views.links import ends_of_link
 
 Cells = Mapping[str, str]  # by the account's id as it is held
 Line = Callable[[Any], str]
@@ -51,17 +51,21 @@ def lines(kind: str, rows: Sequence[Any], chosen: HistoryFilter) -> SafeString:
 # Rows are unpacked, and few functions called: each call is a hundredth of the page.
 def _borrow_line(accounts: Cells, zone: tzinfo) -> Line:
     """What writes a borrow as a row."""
-    amount, instant, loan = _amount_writer(), instant_writer(zone), link_to("loan")
+    amount, instant, id_text = _amount_writer(), instant_writer(zone), held.id_text
+    before, after = ends_of_link("loan")
 
     def line(row: record_runs.HeldBorrow) -> str:
         _, account, name, pair, currency, interest, at, changed, uuid, principal, rate, cause = row
-        href = loan(held.id_text(uuid))
+        href, unit = f"{before}{id_text(uuid)}{after}", unit_html(currency)
+        if not name.isalnum():  # as no exchange has sent one yet
+            name = escape(name)
         return (
             f'<tr data-href="{href}"><th scope="row" class="l2"><a href="{href}">{instant(at)}</a>'
             f'</th><td class="l1 grow">{_escaped(pair)}</td>{accounts.get(account, "")}'
-            f'<td class="n l1">{amount(principal, currency)}</td>'
-            f'<td class="n l2 end" data-label="Interest">{amount(interest, currency)}</td>'
-            f'<td class="n">{_percent(rate)}</td>{_record_cell(name)}'
+            f'<td class="n l1">{amount(principal, unit)}</td>'
+            f'<td class="n l2 end" data-label="Interest">{amount(interest, unit)}</td>'
+            f'<td class="n">{_percent(rate)}</td>'
+            f'<td><code class="record-id" title="{name}">{name}</code></td>'
             f"{_remarks(changed, cause) if changed or cause else NO_REMARK}</tr>"
         )
 
@@ -74,13 +78,16 @@ def _repay_line(accounts: Cells, zone: tzinfo) -> Line:
 
     def line(row: record_runs.HeldRepay) -> str:
         _, account, name, pair, currency, interest, at, changed, paid, principal, cause = row
+        unit = unit_html(currency)
+        if not name.isalnum():
+            name = escape(name)
         return (
             f'<tr><th scope="row" class="l2">{instant(at)}</th>'
             f'<td class="l1 grow">{_escaped(pair)}</td>{accounts.get(account, "")}'
-            f'<td class="n l1">{amount(paid, currency)}</td>'
-            f'<td class="n">{amount(principal, currency)}</td>'
-            f'<td class="n l2 end" data-label="Interest">{amount(interest, currency)}</td>'
-            f"{_record_cell(name)}"
+            f'<td class="n l1">{amount(paid, unit)}</td>'
+            f'<td class="n">{amount(principal, unit)}</td>'
+            f'<td class="n l2 end" data-label="Interest">{amount(interest, unit)}</td>'
+            f'<td><code class="record-id" title="{name}">{name}</code></td>'
             f"{_remarks(changed, cause) if changed or cause else NO_REMARK}</tr>"
         )
 
@@ -88,26 +95,26 @@ def _repay_line(accounts: Cells, zone: tzinfo) -> Line:
 
 
 def _amount_writer() -> Callable[[str | None, str], str]:
-    """What writes an amount as it is held."""
+    """What writes an amount as it is held, and its unit behind it."""
+    begin, end, minus = held.whole_part(held.AMOUNT_PLACES)
     split = held.figure_parts(held.AMOUNT_PLACES)
 
-    def write(text: str | None, currency: str) -> str:
-        return UNKNOWN if text is None else number_html(*split(text), unit_html(currency))
+    def write(text: str | None, unit: str) -> str:
+        if text is None:
+            return UNKNOWN
+        if text[0] == minus:
+            return number_html(*split(text), unit)
+        return number_html(text[begin:end].lstrip("0") or "0", text[-held.AMOUNT_PLACES :], unit)
 
     return write
-
-
-def _record_cell(name: str) -> str:
-    if not name.isalnum():  # as no exchange has sent one yet
-        name = escape(name)
-    return f'<td><code class="record-id" title="{name}">{name}</code></td>'
 
 
 def _remarks(changed: int, cause: str | UUID | None) -> str:
     """What few rows have in their last cell."""
     mark, link = CHANGED if changed else "", ""
     if cause:
-        link = f'<a href="{link_to("instruction")(held.id_text(cause))}"{CAUSE}</a>'
+        before, after = ends_of_link("instruction")
+        link = f'<a href="{before}{held.id_text(cause)}{after}"{CAUSE}</a>'
     return f'<td class="fit l2">{mark}{link}</td>'
 
 

@@ -1,6 +1,5 @@
 """Links between page families. A page this installation does not have is never linked to."""
 
-from collections.abc import Callable
 from uuid import UUID
 
 from django.urls import NoReverseMatch, reverse
@@ -18,11 +17,7 @@ def href(name: str, *args: object) -> str:
         return ""
 
 
-def link_to(name: str) -> Callable[[UUID | str], str]:
-    """As `href` for the pages of many rows, resolved once."""
-    try:
-        path = path_to(f"loans:{name}", _ANY)
-    except NoReverseMatch:
-        path = ""
-    before, found, after = path.partition(str(_ANY))
-    return lambda pk: f"{before}{pk}{after}" if found else ""
+def ends_of_link(name: str) -> tuple[str, str]:
+    """What stands before and after the id in the path of a page of one of many rows."""
+    before, _, after = path_to(f"loans:{name}", _ANY).partition(str(_ANY))
+    return before, after
