@@ -111,7 +111,23 @@ def fetch_raw(
         cursor=cursor,
         to_database=to_database(model_of(kind), order.column),
     )
-    return ask(sql, params)
+    return ask(sql, params, keep=_has_one_plan(chosen, order))
+
+
+def _has_one_plan(chosen: HistoryFilter, order: Order) -> bool:
+    """Whether every member is one span of an index, whatever is asked for. Otherwise the best plan
+    for a pair with few records is a bad one for a pair with many, and the other way round.
+    """
+    filters = [chosen.symbols is not None, bool(chosen.currency)]
+    if not order.is_instant:
+        return not any((*filters, chosen.since, chosen.until))
+    return not all(filters) and _is_merged(chosen)
+
+
+def _is_merged(chosen: HistoryFilter) -> bool:
+    """Whether each account, or each of its pairs, is a member of its own."""
+    members = len(chosen.chosen) * len(chosen.symbols or ("any",))
+    return members <= (MOST_ACCOUNTS if chosen.symbols is None else MOST_MEMBERS)
 
 
 @lru_cache(maxsize=32)

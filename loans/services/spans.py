@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache, cached_property, lru_cache
-from operator import itemgetter
 from typing import Any
 
 from django.db import connection
@@ -23,7 +22,7 @@ from loans.models import ALL_PAIRS, Account, BorrowRecord, Kind, RecordTotal
 from loans.periods import ALL_TIME, BEGIN, SIZES, kept
 from loans.services.position import Slot
 from loans.services.rollups import COUNTS, MODELS, Figures, names_of
-from loans.services.sql import ALWAYS, Condition, both, one_of, to_database
+from loans.services.sql import ALWAYS, Condition, ask, both, one_of, to_database
 
 FAR = 100_000  # more periods than there are before any instant that can be asked for
 MICROSECOND = timedelta(microseconds=1)
@@ -120,14 +119,12 @@ def _added_up(
     """The sums of all members together, by these columns and in their order."""
     width, by, n = _width(connection.vendor), ", ".join(names), len(names)
     every = " UNION ALL ".join(text for text, _ in members)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {by}, {_signed(wanted.kind, width)} FROM ({every}) AS piece GROUP BY {by}",  # noqa: S608 - our own names
-            [value for _, values in members for value in values],
-        )
-        rows = cursor.fetchall()
+    rows = ask(
+        f"SELECT {by}, {_signed(wanted.kind, width)} FROM ({every}) AS piece GROUP BY {by}",  # noqa: S608 - our own names
+        [value for _, values in members for value in values],
+    )
     found: dict[tuple[str, ...], Figures] = {}
-    for row in sorted(rows, key=itemgetter(slice(n))):
+    for row in sorted(rows):  # no two have the same names
         key, counts, parts = row[:n], row[n : n + len(COUNTS)], row[n + len(COUNTS) :]
         if counts[0]:
             sums = [_sum(parts[k : k + width]) for k in range(0, len(parts), width)]

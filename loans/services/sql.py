@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, NotSupportedError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.sqlite3.base import SQLiteCursorWrapper
 from django.db.models import Field, Model
 
 Condition = tuple[str, tuple[Any, ...]]
@@ -35,16 +36,19 @@ def one_of(column: str, values: Sequence[Any]) -> Condition:
     return f"{column} IN ({', '.join(['%s'] * len(values))})", tuple(values)
 
 
-def ask(sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+def ask(sql: str, values: Sequence[Any] = (), *, keep: bool = True) -> list[tuple[Any, ...]]:
     """The rows of a statement that many pages ask for in the same words.
 
     PostgreSQL keeps such a statement once a connection has asked it a few times, since reading and
-    planning it takes longer than answering it. For statements whose best plan does not depend on
-    the values: it may use the same one for all of them.
+    planning it takes longer than answering it. It may then use one plan for all values: say not to
+    `keep` a statement whose best plan depends on them. For SQLite the placeholders are rewritten
+    once.
     """
     own = connections[DEFAULT_DB_ALIAS]
-    if own.vendor != "postgresql":
+    if own.vendor != "postgresql" or not keep:
         with own.cursor() as cursor:
+            if own.vendor == "sqlite":
+                cursor.cursor.convert_query = _with_marks
             cursor.execute(sql, values)
             return cursor.fetchall()
     try:
@@ -57,6 +61,11 @@ def ask(sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         own.connection.close()
         own.close()
         return _ask_prepared(own, sql, values)
+
+
+@lru_cache(maxsize=256)
+def _with_marks(sql: str, *, param_names: None = None) -> str:
+    return SQLiteCursorWrapper.convert_query(None, sql, param_names=param_names)
 
 
 def _ask_prepared(

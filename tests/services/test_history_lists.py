@@ -206,3 +206,33 @@ def test_a_page_is_one_query_whatever_is_chosen(
             history.list_page(Kind.BORROW, chosen)
     with django_assert_num_queries(0):
         assert history.list_page(Kind.BORROW, chosen_by([], {})).rows == ()
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize(
+    ("query", "is_kept"),
+    [
+        ({}, True),
+        ({"symbol": "ETH_USDT"}, True),
+        ({"currency": "BTC", "from": "2026-11-20T11:59:54"}, True),
+        ({"sort": "-amount"}, True),
+        # Which index is best depends on how many such rows there are.
+        ({"symbol": "ETH_USDT", "currency": "ETH"}, False),
+        ({"symbol": "ETH_USDT", "sort": "-amount"}, False),
+        ({"currency": "BTC", "sort": "interest"}, False),
+        ({"to": "2026-11-20T11:59:54", "sort": "amount"}, False),
+    ],
+)
+def test_postgresql_keeps_the_statement_of_a_list_whose_plan_is_always_the_same(
+    accounts: list[Account], query: dict[str, str], is_kept: bool
+) -> None:
+    chosen, size = chosen_by(accounts, query), 200 + len(str(query))  # a statement of its own
+    for _ in range(8):
+        history.list_page(Kind.BORROW, chosen, size=size)
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT COUNT(*) FROM pg_prepared_statements WHERE statement LIKE %s",
+            [f"SELECT run.id%LIMIT {size + 1})%"],
+        )
+        assert cursor.fetchone() == (is_kept,)
