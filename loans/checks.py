@@ -169,7 +169,7 @@ def check_sealed_keys(
         return  # said elsewhere; or the tables are not there yet
     if lost:
         yield Error(
-            f"Stored exchange keys do not open: they were sealed under {', '.join(lost)}.",
+            f"Stored secrets do not open: they were sealed under {', '.join(lost)}.",
             hint="Put the secrets.env (or CREDENTIAL_KEYS) back that they were sealed with. If it "
             "is lost, start once with MARGINSITE_NEW_SECRETS=true and put the keys in again.",
             id="loans.E013",

@@ -1,6 +1,6 @@
 """Opens an account's sealed key: to make the client that signs with it, or to seal it anew.
 
-This is the one place that decrypts. What it returns refuses to be shown, written or copied.
+This is the one place that decrypts one. What it returns refuses to be shown, written or copied.
 """
 
 from loans.bitmart.secret import Credentials

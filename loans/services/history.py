@@ -5,11 +5,11 @@ Reads only. Every list starts from the accounts in the filter, which are the one
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from decimal import Decimal
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import connection
 
@@ -22,7 +22,8 @@ PAGE_SIZE = 50
 CHUNK = 2000
 
 
-class Total(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Total:
     """What the rows of one currency add up to. `unknown` of them have no known principal."""
 
     currency: str

@@ -18,7 +18,7 @@ from django.db.models import Field
 from loans.models import Account, Instruction, Kind
 from loans.services import held
 from loans.services.filters import HistoryFilter
-from loans.services.keyset import Cursor, Order, statement
+from loans.services.keyset import MOST_BY_ID, Cursor, Order, statement
 from loans.services.record_store import model_of
 from loans.services.sql import (
     ALWAYS,
@@ -111,23 +111,16 @@ def fetch_raw(
         cursor=cursor,
         to_database=to_database(model_of(kind), order.column),
     )
-    return ask(sql, params, keep=_has_one_plan(chosen, order))
+    return ask(sql, params, keep=_has_one_plan(chosen, limit))
 
 
-def _has_one_plan(chosen: HistoryFilter, order: Order) -> bool:
-    """Whether every member is one span of an index, whatever is asked for. Otherwise the best plan
-    for a pair with few records is a bad one for a pair with many, and the other way round.
+def _has_one_plan(chosen: HistoryFilter, limit: int) -> bool:
+    """Whether following an index is best whatever is asked for: a page of an account's records. Of
+    a pair, a currency or some days, the few or the many, sorting them all may be, and so it may for
+    a long run.
     """
-    filters = [chosen.symbols is not None, bool(chosen.currency)]
-    if not order.is_instant:
-        return not any((*filters, chosen.since, chosen.until))
-    return not all(filters) and _is_merged(chosen)
-
-
-def _is_merged(chosen: HistoryFilter) -> bool:
-    """Whether each account, or each of its pairs, is a member of its own."""
-    members = len(chosen.chosen) * len(chosen.symbols or ("any",))
-    return members <= (MOST_ACCOUNTS if chosen.symbols is None else MOST_MEMBERS)
+    is_filtered = chosen.symbols is not None or chosen.currency or chosen.since or chosen.until
+    return not is_filtered and limit <= MOST_BY_ID and len(chosen.chosen) <= MOST_ACCOUNTS
 
 
 @lru_cache(maxsize=32)

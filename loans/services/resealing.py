@@ -1,7 +1,8 @@
-"""Changing the key of the keyring: what an older key sealed is sealed anew, account by account.
+"""Changing the key of the keyring: what an older key sealed is sealed anew, account by account and
+second factor by second factor.
 
-Each account is one transaction with its line in the audit trail, so a run that is killed is simply
-started again. Nothing is shown, and nothing is sent.
+Each is one transaction with its line in the audit trail, so a run that is killed is simply started
+again. Nothing is shown, and nothing is sent.
 """
 
 from collections import defaultdict
@@ -12,6 +13,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from loans.models import Account
+from loans.services import second_factors
 from loans.services.audit import By
 from loans.services.credentials import open_credentials, seal_anew
 from loans.vault import Keyring, VaultError, key_id_of
@@ -19,14 +21,14 @@ from loans.vault import Keyring, VaultError, key_id_of
 
 @dataclass(frozen=True)
 class Outcome:
-    """How many accounts were sealed anew, and the labels of those whose key does not open."""
+    """How many accounts and second factors were sealed anew, and which of them do not open."""
 
     resealed: int
     lost: list[str]
 
 
 def reseal(*, keyring: Keyring, by: By) -> Outcome:
-    """Seal every account's key with the keyring's current key."""
+    """Seal every account's key and every second factor with the keyring's current key."""
     resealed, lost = 0, []
     for pk in list(_with_keys().values_list("pk", flat=True)):
         with transaction.atomic():
@@ -41,22 +43,21 @@ def reseal(*, keyring: Keyring, by: By) -> Outcome:
                 account.save(update_fields=fields)
                 by.record("key_resealed", account, before=before, after=keyring.current_id)
                 resealed += 1
-    return Outcome(resealed, lost)
+    factors, lost_factors = second_factors.seal_anew(keyring=keyring, by=by)
+    return Outcome(resealed + factors, lost + lost_factors)
 
 
 def lost_key_ids(keyring: Keyring) -> list[str]:
     """Ids of keys under which something is sealed, and nothing of it opens.
 
-    One altered row is that account's trouble; a whole key that opens nothing is another keyring.
+    One altered row is that row's trouble; a whole key that opens nothing is another keyring.
     """
-    accounts: dict[str, list[Account]] = defaultdict(list)
+    found: dict[str, list[bool]] = defaultdict(list)
     for account in _with_keys():
-        accounts[key_id_of(account.access_key_sealed)].append(account)
-    opens = {
-        key_id: any(_opens(account, keyring) for account in sealed)
-        for key_id, sealed in accounts.items()
-    }
-    return sorted(key_id for key_id, found in opens.items() if not found)
+        found[key_id_of(account.access_key_sealed)].append(_opens(account, keyring))
+    for text in second_factors.sealed_texts():
+        found[key_id_of(text)].append(second_factors.opens(text, keyring=keyring))
+    return sorted(key_id for key_id, opened in found.items() if not any(opened))
 
 
 def forget_lost(*, keyring: Keyring, by: By) -> int:

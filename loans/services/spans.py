@@ -82,7 +82,7 @@ class Wanted:
 
 def by_currency(wanted: Wanted) -> dict[str, Figures]:
     """What they add up to, by currency. One query; currencies without a record are left out."""
-    found = _added_up(wanted, list(_members(wanted)), ["currency"])
+    found = _added_up(wanted, list(_members(wanted)), ["currency"], keep=True)
     return {currency: figures for (currency,), figures in found.items()}
 
 
@@ -109,12 +109,13 @@ def by_slot(
     )
     unknown = f"id IN (SELECT id FROM {model._meta.db_table} WHERE {condition})"  # noqa: S608 - our own names
     members.append(_of_records(wanted, (unknown, values), -1, names))
-    found = _added_up(wanted, members, names)
+    # How best to find those that nobody knew of depends on how many there are.
+    found = _added_up(wanted, members, names, keep=False)
     return {Slot(account.pk, *slot): figures for slot, figures in found.items()}
 
 
 def _added_up(
-    wanted: Wanted, members: Sequence[Condition], names: Sequence[str]
+    wanted: Wanted, members: Sequence[Condition], names: Sequence[str], *, keep: bool
 ) -> dict[tuple[str, ...], Figures]:
     """The sums of all members together, by these columns and in their order."""
     width, by, n = _width(connection.vendor), ", ".join(names), len(names)
@@ -122,6 +123,7 @@ def _added_up(
     rows = ask(
         f"SELECT {by}, {_signed(wanted.kind, width)} FROM ({every}) AS piece GROUP BY {by}",  # noqa: S608 - our own names
         [value for _, values in members for value in values],
+        keep=keep,
     )
     found: dict[tuple[str, ...], Figures] = {}
     for row in sorted(rows):  # no two have the same names

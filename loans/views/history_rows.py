@@ -57,15 +57,12 @@ def _borrow_line(accounts: Cells, zone: tzinfo) -> Line:
     def line(row: record_runs.HeldBorrow) -> str:
         _, account, name, pair, currency, interest, at, changed, uuid, principal, rate, cause = row
         href, unit = f"{before}{id_text(uuid)}{after}", unit_html(currency)
-        if not name.isalnum():  # as no exchange has sent one yet
-            name = escape(name)
         return (
             f'<tr data-href="{href}"><th scope="row" class="l2"><a href="{href}">{instant(at)}</a>'
             f'</th><td class="l1 grow">{_escaped(pair)}</td>{accounts.get(account, "")}'
             f'<td class="n l1">{amount(principal, unit)}</td>'
             f'<td class="n l2 end" data-label="Interest">{amount(interest, unit)}</td>'
-            f'<td class="n">{_percent(rate)}</td>'
-            f'<td><code class="record-id" title="{name}">{name}</code></td>'
+            f'<td class="n">{_percent(rate)}</td>{_record_cell(name)}'
             f"{_remarks(changed, cause) if changed or cause else NO_REMARK}</tr>"
         )
 
@@ -79,15 +76,13 @@ def _repay_line(accounts: Cells, zone: tzinfo) -> Line:
     def line(row: record_runs.HeldRepay) -> str:
         _, account, name, pair, currency, interest, at, changed, paid, principal, cause = row
         unit = unit_html(currency)
-        if not name.isalnum():
-            name = escape(name)
         return (
             f'<tr><th scope="row" class="l2">{instant(at)}</th>'
             f'<td class="l1 grow">{_escaped(pair)}</td>{accounts.get(account, "")}'
             f'<td class="n l1">{amount(paid, unit)}</td>'
             f'<td class="n">{amount(principal, unit)}</td>'
             f'<td class="n l2 end" data-label="Interest">{amount(interest, unit)}</td>'
-            f'<td><code class="record-id" title="{name}">{name}</code></td>'
+            f"{_record_cell(name)}"
             f"{_remarks(changed, cause) if changed or cause else NO_REMARK}</tr>"
         )
 
@@ -107,6 +102,12 @@ def _amount_writer() -> Callable[[str | None, str], str]:
         return number_html(text[begin:end].lstrip("0") or "0", text[-held.AMOUNT_PLACES :], unit)
 
     return write
+
+
+def _record_cell(name: str) -> str:
+    if not name.isalnum():  # as no exchange has sent one yet
+        name = escape(name)
+    return f'<td><code class="record-id" title="{name}">{name}</code></td>'
 
 
 def _remarks(changed: int, cause: str | UUID | None) -> str:

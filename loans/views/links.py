@@ -1,4 +1,4 @@
-"""Links between page families. A page this installation does not have is never linked to."""
+"""Links between page families."""
 
 from uuid import UUID
 
@@ -18,6 +18,9 @@ def href(name: str, *args: object) -> str:
 
 
 def ends_of_link(name: str) -> tuple[str, str]:
-    """What stands before and after the id in the path of a page of one of many rows."""
+    """What stands before and after the id in the path of the page of a row.
+
+    Raises: NoReverseMatch.
+    """
     before, _, after = path_to(f"loans:{name}", _ANY).partition(str(_ANY))
     return before, after

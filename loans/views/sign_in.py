@@ -7,14 +7,20 @@ signed in before are counted apart. So a stranger who knows a name slows down no
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
+from allauth.mfa.signals import authenticator_added, authenticator_removed, authenticator_reset
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core import signing
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 
-from loans.services import audit
+from loans import venues
+from loans.services import audit, second_factors
+from loans.vault import VaultError
 
 WRONG = "The user name or the password is not right."
 KNOWN_FOR_SECONDS = 180 * 24 * 3600
@@ -75,6 +81,41 @@ class ClosedSignup(DefaultAccountAdapter):
         return f"{key}:{browser}" if typed.lower() in names else key
 
 
-def _write_down(action: str, request: HttpRequest, person: User | None) -> None:
+class SealedFactors(DefaultMFAAdapter):
+    """What second factors keep secret is sealed; everything else is as allauth does it."""
+
+    def encrypt(self, text: str) -> str:
+        """Seal what is about to be stored."""
+        return second_factors.seal(text, keyring=venues.keyring())
+
+    def decrypt(self, encrypted_text: str) -> str:
+        """Open what is stored. Raises: ValidationError, which the form shows, if that fails."""
+        try:
+            return second_factors.reveal(encrypted_text, keyring=venues.keyring())
+        except VaultError as exc:
+            raise ValidationError(
+                "Your second factor cannot be read any more. Ask an administrator to remove it."
+            ) from exc
+
+
+def audit_second_factors() -> None:
+    """Have each second factor that comes or goes written down: real money depends on them."""
+    actions = {
+        "second_factor_added": authenticator_added,
+        "second_factor_removed": authenticator_removed,
+        "second_factor_renewed": authenticator_reset,
+    }
+
+    for action, signal in actions.items():
+
+        def write_down(
+            *, request: HttpRequest, authenticator: Authenticator, action: str = action, **_: Any
+        ) -> None:
+            _write_down(action, request, request.user, kind=authenticator.type)
+
+        signal.connect(write_down, weak=False, dispatch_uid=action)
+
+
+def _write_down(action: str, request: HttpRequest, person: User | None, **facts: str) -> None:
     address = request.META.get("REMOTE_ADDR")
-    audit.record(action=action, actor=person, now=timezone.now(), address=address)
+    audit.record(action=action, actor=person, now=timezone.now(), address=address, **facts)

@@ -147,9 +147,9 @@ def test_a_proxy_named_in_the_environment_is_not_asked(monkeypatch):
 def test_one_connection_serves_several_calls_and_cookies_are_not_kept():
     def script(connection) -> None:
         while connection.read_request() is not None and connection.received:
-            connection.write(http_answer(NO_LOANS, headers={"Connection": "", "Set-Cookie": "a=b"}))
-            seen.append(connection.received)
+            seen.append(connection.received)  # before the client can go on
             connection.received = b""
+            connection.write(http_answer(NO_LOANS, headers={"Connection": "", "Set-Cookie": "a=b"}))
 
     seen = []
     with asking(script) as (client, server):

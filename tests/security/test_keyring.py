@@ -5,6 +5,7 @@ import os
 from base64 import urlsafe_b64encode
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
@@ -12,7 +13,7 @@ from pytest_django import Settings
 
 from loans.bitmart.secret import Credentials
 from loans.models import Account, AuditEvent, Instruction, State
-from loans.services import keys, resealing
+from loans.services import keys, resealing, second_factors
 from loans.services.audit import By, verify
 from loans.services.credentials import open_credentials, seal_anew
 from loans.vault import Keyring, VaultError, key_id_of
@@ -93,7 +94,7 @@ def test_a_key_that_does_not_open_is_named_and_left_as_it_is(
     with pytest.raises(CommandError, match=r"1 did not open.*Desk 2"):
         call_command("rotate_keyring", stdout=output)
 
-    assert "1 keys were sealed anew with new" in output.getvalue()
+    assert "1 secrets were sealed anew with new" in output.getvalue()
     before = lost.access_key_sealed
     lost.refresh_from_db()
     assert lost.access_key_sealed == before
@@ -154,3 +155,44 @@ def test_after_a_known_loss_only_what_opens_stays_and_the_history_with_it(
 def test_a_text_that_is_not_sealed_has_no_key() -> None:
     assert key_id_of("ms1:old:abc") == "old"
     assert key_id_of("plain") == ""
+
+
+def factor_of(person: User, ring: Keyring) -> Authenticator:
+    sealed = second_factors.seal("JBSWY3DPEHPK3PXP", keyring=ring)
+    return Authenticator.objects.create(user=person, type="totp", data={"secret": sealed})
+
+
+def test_second_factors_are_sealed_anew_with_the_keys(owner: User, stranger: User) -> None:
+    factor, lost = factor_of(owner, OLD_RING), factor_of(stranger, Keyring.parse(new_key("gone")))
+    passkey = Authenticator.objects.create(user=owner, type="webauthn", data={"name": "Key"})
+
+    outcome = resealing.reseal(keyring=BOTH, by=BY)
+
+    assert outcome == resealing.Outcome(resealed=1, lost=[f"a second factor of {stranger}"])
+    factor.refresh_from_db()
+    assert second_factors.reveal(factor.data["secret"], keyring=NEW_RING) == "JBSWY3DPEHPK3PXP"
+    event = AuditEvent.objects.get(action="second_factor_resealed")
+    assert event.facts == {"person": str(owner), "kind": "totp"}
+    before = lost.data
+    lost.refresh_from_db()
+    passkey.refresh_from_db()
+    assert (lost.data, passkey.data) == (before, {"name": "Key"})
+
+
+def test_a_keyring_that_opens_no_second_factor_is_refused(owner: User, settings: Settings) -> None:
+    settings.CREDENTIAL_KEYS = OLD
+    factor_of(owner, OLD_RING)
+    assert "loans.E013" not in complaints()
+
+    settings.CREDENTIAL_KEYS = new_key("other")
+    assert "loans.E013" in complaints()
+
+
+def test_after_a_known_loss_a_second_factor_that_opens_stays(owner: User, stranger: User) -> None:
+    kept, lost = factor_of(owner, NEW_RING), factor_of(stranger, OLD_RING)
+
+    assert second_factors.forget_lost(keyring=NEW_RING, by=BY) == 1
+
+    assert list(Authenticator.objects.all()) == [kept]
+    event = AuditEvent.objects.get(action="second_factor_lost")
+    assert event.facts == {"person": str(lost.user), "kind": "totp"}

@@ -1,5 +1,8 @@
 """Passwords, sessions, and what an administrator must prove before changing people."""
 
+from collections.abc import Callable
+from importlib import import_module
+
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
@@ -9,12 +12,14 @@ from allauth.mfa.totp.internal.auth import (
     hotp_value,
     yield_hotp_counters_from_time,
 )
+from django.apps import apps
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.http import HttpResponse
 from django.test import Client
 
 from loans.models import AuditEvent
+from loans.views.sign_in import SealedFactors
 from tests.factories import PASSWORD
 from tests.views.people import let_time_pass, sign_in
 
@@ -120,8 +125,8 @@ def careful(owner: User) -> User:
     return owner
 
 
-def code_of_now() -> str:
-    return format_hotp_value(hotp_value(SECRET, next(iter(yield_hotp_counters_from_time()))))
+def code_of_now(secret: str = SECRET) -> str:
+    return format_hotp_value(hotp_value(secret, next(iter(yield_hotp_counters_from_time()))))
 
 
 def recovery_codes(person: User) -> list[str]:
@@ -166,3 +171,75 @@ def test_a_code_proves_who_somebody_is_only_once(careful: User) -> None:
 
     assert again.status_code == 200
     assert "Incorrect code" in again.text
+
+
+def cells_of_factors() -> str:
+    """What the database keeps of second factors."""
+    return str(list(Authenticator.objects.values_list("data", flat=True)))
+
+
+def test_a_copy_of_the_database_holds_no_second_factor(careful: User) -> None:
+    seed = Authenticator.objects.get(type="recovery_codes").wrap()
+    opened = SealedFactors().decrypt(seed.instance.data["seed"])
+
+    assert SECRET not in cells_of_factors()
+    assert opened not in cells_of_factors()
+    assert len(opened) == 80
+
+
+def test_a_second_factor_of_an_older_version_works_and_is_sealed_by_the_upgrade(
+    owner: User,
+) -> None:
+    secret = "KRSXG5CTMVRXEZLU"
+    factor = Authenticator.objects.create(user=owner, type="totp", data={"secret": secret})
+    passkey = Authenticator.objects.create(user=owner, type="webauthn", data={"name": "Key"})
+    assert confirm(at_home(owner), code_of_now(secret)).status_code == 302
+    upgrade = import_module("loans.migrations.0018_sealed_second_factors")
+
+    for _ in range(2):  # once more changes nothing
+        upgrade.seal(apps, None)
+        assert secret not in cells_of_factors()
+        factor.refresh_from_db()
+        assert SealedFactors().decrypt(factor.data["secret"]) == secret
+    upgrade.reveal(apps, None)
+
+    factor.refresh_from_db()
+    passkey.refresh_from_db()
+    assert (factor.data, passkey.data) == ({"secret": secret}, {"name": "Key"})
+
+
+def test_a_second_factor_that_does_not_open_lets_nobody_in_and_says_so(careful: User) -> None:
+    factor = Authenticator.objects.get(type="totp")
+    factor.data["secret"] = factor.data["secret"][:-4] + "AAAA"
+    factor.save()
+
+    answer = confirm(at_home(careful), code_of_now())
+
+    assert answer.status_code == 200
+    assert "Your second factor cannot be read any more." in answer.text
+
+
+def test_second_factors_that_come_and_go_are_in_the_audit_trail(
+    owner: User, django_capture_on_commit_callbacks: Callable
+) -> None:
+    browser = sign_in(owner)
+    browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    secret = browser.get("/accounts/2fa/totp/activate/").context["form"].secret
+
+    for path, fields in (
+        ("totp/activate/", {"code": code_of_now(secret)}),
+        ("recovery-codes/generate/", {}),
+        ("totp/deactivate/", {}),
+    ):
+        with django_capture_on_commit_callbacks(execute=True):
+            browser.post(f"/accounts/2fa/{path}", fields)
+
+    told = AuditEvent.objects.filter(action__startswith="second_factor").order_by("pk")
+    assert [(event.action, event.facts["kind"], event.actor) for event in told] == [
+        ("second_factor_added", "totp", owner),
+        ("second_factor_added", "recovery_codes", owner),
+        ("second_factor_renewed", "recovery_codes", owner),
+        ("second_factor_removed", "totp", owner),
+        ("second_factor_removed", "recovery_codes", owner),
+    ]
+    assert secret not in str(list(AuditEvent.objects.values_list("facts", flat=True)))

@@ -20,7 +20,7 @@ from django.utils import timezone
 from launch.console import say, step
 from loans import venues
 from loans.checks import OURS
-from loans.services import resealing
+from loans.services import resealing, second_factors
 from loans.services.audit import By
 
 USERNAME = "admin"
@@ -54,10 +54,13 @@ def _keep_private(path: Path) -> None:
 
 
 def _forget_lost_keys() -> None:
-    by = By(None, timezone.now())
-    if forgotten := resealing.forget_lost(keyring=venues.keyring(), by=by):
+    keyring, by = venues.keyring(), By(None, timezone.now())
+    if forgotten := resealing.forget_lost(keyring=keyring, by=by):
         say(f"  {forgotten} exchange keys could not be opened and were removed; put them in again")
         say("  on the Keys page (Replace), and take MARGINSITE_NEW_SECRETS away.")
+    if forgotten := second_factors.forget_lost(keyring=keyring, by=by):
+        say(f"  {forgotten} second factors could not be opened and were removed; their owners sign")
+        say("  in with their passwords alone until they add them again.")
 
 
 def _collect_static_files() -> None:

@@ -1,4 +1,5 @@
-"""`manage.py rotate_keyring`: seal every stored exchange key with the first key of CREDENTIAL_KEYS.
+"""`manage.py rotate_keyring`: seal every stored exchange key and second factor with the first key
+of CREDENTIAL_KEYS.
 
 Put the new key first in CREDENTIAL_KEYS and keep the old one behind it, restart, run this; then
 take the old one out and restart. Everything goes on meanwhile; a killed run is started again.
@@ -13,19 +14,19 @@ from loans.services.resealing import reseal
 
 
 class Command(BaseCommand):
-    """Exit code 0 if every key is sealed with the current one, 1 if some do not open."""
+    """Exit code 0 if everything is sealed with the current key, 1 if some does not open."""
 
-    help = "Seal every stored exchange key with the first key of CREDENTIAL_KEYS."
+    help = "Seal what is stored encrypted with the first key of CREDENTIAL_KEYS."
 
     def handle(self, **options: object) -> None:
         """Seal anew, and say what may be removed."""
         keyring = venues.keyring()
         outcome = reseal(keyring=keyring, by=By(None, timezone.now()))
         current = keyring.current_id
-        self.stdout.write(f"{outcome.resealed} keys were sealed anew with {current}.")
+        self.stdout.write(f"{outcome.resealed} secrets were sealed anew with {current}.")
         if outcome.lost:
             raise CommandError(
                 f"{len(outcome.lost)} did not open and are as they were: "
                 f"{', '.join(outcome.lost)}. Keep every key in CREDENTIAL_KEYS."
             )
-        self.stdout.write(f"Every key opens with {current}; older ones may leave CREDENTIAL_KEYS.")
+        self.stdout.write(f"Everything opens with {current}; older ones may leave CREDENTIAL_KEYS.")
