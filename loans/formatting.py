@@ -17,7 +17,8 @@ from django.utils.safestring import SafeString
 
 AMOUNT_PLACES = 8
 PERCENT_PLACES = 6
-UNKNOWN = SafeString('<span class="unknown" title="not known">–</span>')
+# By its name: a long page with a sign beyond ASCII in it takes many times as long to encode.
+UNKNOWN = SafeString('<span class="unknown" title="not known">&ndash;</span>')
 # So many zeros behind what is kept of a number, and with the point where nothing is.
 DIMMED = {zeros: f'<span class="z">{"0" * zeros}</span>' for zeros in range(1, 41)}
 DIMMED_ALL = {zeros: f'<span class="z">.{"0" * zeros}</span>' for zeros in range(1, 41)}

@@ -140,10 +140,15 @@ def statement(
     """
     places = order.beyond(cursor, to_database)
     spans = [both(member, place) for member in members for place in places]
+    # SQLite allows no LIMIT inside a compound, but does so one level below.
+    by_id = connection.vendor == "sqlite" or limit <= MOST_BY_ID
     text = _text(
-        wanted, table, tuple(columns), join, tuple(where for where, _ in spans), order, limit
+        wanted, table, tuple(columns), join, tuple(where for where, _ in spans), order, by_id
     )
-    return text, tuple(value for _, values in spans for value in values)
+    # The limit is a parameter, too: not knowing it, PostgreSQL finds no plan for all values that
+    # would be cheaper than one for these, and so never reads all rows of a pair to sort them.
+    params = [value for _, values in spans for value in (*values, limit)]
+    return text, (*params, limit) if len(spans) > 1 else tuple(params)
 
 
 @lru_cache(maxsize=256)
@@ -154,15 +159,13 @@ def _text(
     join: str,
     conditions: tuple[str, ...],
     order: Order,
-    limit: int,
+    by_id: bool,
 ) -> str:
     """The statement's words: the same for every page of a list."""
-    terms = f"ORDER BY {order.terms} LIMIT {limit}"
+    terms = f"ORDER BY {order.terms} LIMIT %s"
     spans = [f"{table} AS run{{}} WHERE {where} {terms}" for where in conditions]
     if len(spans) == 1:
         return f"SELECT {wanted} FROM {spans[0].format(join)}"  # noqa: S608 - our own names
-    # SQLite allows no LIMIT inside a compound, but does so one level below.
-    by_id = connection.vendor == "sqlite" or limit <= MOST_BY_ID
     names = ", ".join(f"run.{column}" for column in (("id", order.column) if by_id else columns))
     runs = " UNION ALL ".join(
         f"SELECT * FROM (SELECT {names} FROM {span.format('')}) AS run"  # noqa: S608 - our own names
@@ -171,11 +174,11 @@ def _text(
     ordered = f"ORDER BY {order.all_terms}"
     if by_id:
         runs = (
-            f"SELECT run.id FROM ({runs}) AS run {ordered} LIMIT {limit}"  # noqa: S608 - as above
+            f"SELECT run.id FROM ({runs}) AS run {ordered} LIMIT %s"  # noqa: S608 - as above
             f") AS place JOIN {table} AS run ON (run.id = place.id"
         )
         return f"SELECT {wanted} FROM ({runs}){join} {ordered}"  # noqa: S608 - as above
-    return f"SELECT {wanted} FROM ({runs}) AS run{join} {ordered} LIMIT {limit}"  # noqa: S608
+    return f"SELECT {wanted} FROM ({runs}) AS run{join} {ordered} LIMIT %s"  # noqa: S608
 
 
 def newest_of_each(members: Sequence[QuerySet], order: Order, *, limit: int) -> QuerySet:

@@ -111,16 +111,19 @@ def fetch_raw(
         cursor=cursor,
         to_database=to_database(model_of(kind), order.column),
     )
-    return ask(sql, params, keep=_has_one_plan(chosen, limit))
+    return ask(sql, params, keep=limit <= MOST_BY_ID and _follows_an_index(chosen, order))
 
 
-def _has_one_plan(chosen: HistoryFilter, limit: int) -> bool:
-    """Whether following an index is best whatever is asked for: a page of an account's records. Of
-    a pair, a currency or some days, the few or the many, sorting them all may be, and so it may for
-    a long run.
+def _follows_an_index(chosen: HistoryFilter, order: Order) -> bool:
+    """Whether each member is all of one span of an index in this order. Where rows are left out on
+    the way, another index is best if they are most of them.
     """
-    is_filtered = chosen.symbols is not None or chosen.currency or chosen.since or chosen.until
-    return not is_filtered and limit <= MOST_BY_ID and len(chosen.chosen) <= MOST_ACCOUNTS
+    filters = chosen.symbols is not None, bool(chosen.currency)
+    if any((*filters, chosen.since, chosen.until)) and not order.is_instant:
+        return False
+    members = len(chosen.chosen) * len(chosen.symbols or ("any",))
+    most = MOST_ACCOUNTS if chosen.symbols is None else MOST_MEMBERS
+    return not all(filters) and members <= most
 
 
 @lru_cache(maxsize=32)
