@@ -11,12 +11,10 @@ class LoansConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Give each new SQLite connection the exact sum (the backend offers no other hook), load
-        the checks, and hear of second factors.
+        """Give each new SQLite connection the exact sum (the backend offers no other hook), and
+        load the checks.
         """
         from loans import checks  # noqa: F401 (registers them)
         from loans.fields import register_exact_sum
-        from loans.views.sign_in import audit_second_factors
 
         connection_created.connect(register_exact_sum, dispatch_uid="exact_sum")
-        audit_second_factors()

@@ -171,7 +171,8 @@ def check_sealed_keys(
         yield Error(
             f"Stored secrets do not open: they were sealed under {', '.join(lost)}.",
             hint="Put the secrets.env (or CREDENTIAL_KEYS) back that they were sealed with. If it "
-            "is lost, start once with MARGINSITE_NEW_SECRETS=true and put the keys in again.",
+            "is lost, start once with MARGINSITE_NEW_SECRETS=true, which removes what does not "
+            "open; then put the exchange keys in and add the second factors again.",
             id="loans.E013",
         )
 

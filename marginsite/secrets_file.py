@@ -74,8 +74,9 @@ def _lost(path: Path, missing: list[str]) -> str:
     what = f"lacks {', '.join(missing)}" if path.exists() else "is missing"
     return (
         f"{path} {what}, but the database beside it was sealed with it. Put your copy of that file "
-        "back. Without one the stored exchange keys cannot be opened by anybody: to go on with the "
-        "history alone, start once with MARGINSITE_NEW_SECRETS=true, then put every key in again."
+        "back. Without one nobody can open the stored exchange keys and second factors: to go on "
+        "with the history alone, start once with MARGINSITE_NEW_SECRETS=true, then put every key "
+        "in and add every authenticator app again."
     )
 
 

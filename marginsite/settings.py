@@ -228,7 +228,10 @@ ACCOUNT_REAUTHENTICATION_TIMEOUT = 10 * 60
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_ADAPTER = "loans.views.sign_in.SealedFactors"
-MFA_FORMS = {"reauthenticate": "loans.forms.proof.CodeForm"}
+MFA_FORMS = {
+    "authenticate": "loans.forms.proof.SignInForm",
+    "reauthenticate": "loans.forms.proof.CodeForm",
+}
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS
 USERSESSIONS_TRACK_ACTIVITY = True  # shown in the list; noted by marginsite.middleware
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")

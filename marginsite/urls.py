@@ -9,6 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.templatetags.static import static
 from django.urls import include, path
 
+from loans.views import sign_in  # noqa: F401 (hears of second factors)
+
 admin.site.login = secure_admin_login(admin.site.login)
 
 

@@ -197,12 +197,21 @@ def test_a_person_is_made_and_made_inactive_but_not_deleted(browser: Client, own
 
 
 def test_a_lost_second_factor_is_removed_here(browser: Client, owner: User) -> None:
-    factor = Authenticator.objects.create(user=owner, type="totp", data={"secret": "s"})
+    app, passkey, codes = (
+        Authenticator.objects.create(user=owner, type=kind, data={"secret": "s", "name": "Key"})
+        for kind in ("totp", "webauthn", "recovery_codes")
+    )
 
-    browser.post(f"/admin/mfa/authenticator/{factor.pk}/delete/", {"post": "yes"})
+    browser.post(f"/admin/mfa/authenticator/{app.pk}/delete/", {"post": "yes"})
+    assert set(Authenticator.objects.all()) == {passkey, codes}
+    browser.post(f"/admin/mfa/authenticator/{passkey.pk}/delete/", {"post": "yes"})
 
-    assert not Authenticator.objects.filter(pk=factor.pk).exists()
-    assert AuditEvent.objects.filter(action="admin_deleted").exists()
+    assert not Authenticator.objects.exists()  # codes alone would let in nobody, and no new ones
+    told = AuditEvent.objects.filter(action="second_factor_removed").order_by("pk")
+    assert [event.facts for event in told] == [
+        {"person": str(owner), "kind": "totp"},
+        {"person": str(owner), "kind": "webauthn"},
+    ]
 
 
 def test_an_administrator_sees_and_moves_nothing_of_others_by_being_one(

@@ -12,9 +12,12 @@ from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.db import models
 from django.http import HttpRequest
+from django.utils import timezone
 
 from loans.admin.base import Audited, ReadOnly
 from loans.models import Preference
+from loans.services import second_factors
+from loans.services.audit import By
 
 for replaced in (User, Group, Authenticator, UserSession, EmailAddress):
     if admin.site.is_registered(replaced):
@@ -45,7 +48,18 @@ class FactorAdmin(ReadOnly):
     list_display = ("user", "type", "created_at", "last_used_at")
     list_filter = ("type",)
     fields = ("user", "type", "created_at", "last_used_at")
-    log_deletions = Audited.log_deletions
+
+    def log_deletions(self, request: HttpRequest, queryset: models.QuerySet) -> Any:
+        """Tell the trail whose they were, and the admin's own history."""
+        by = By(request.user, timezone.now(), request.META.get("REMOTE_ADDR"))
+        for factor in queryset:
+            by.record("second_factor_removed", person=str(factor.user), kind=factor.type)
+        return admin.ModelAdmin.log_deletions(self, request, queryset)
+
+    def delete_model(self, request: HttpRequest, obj: Authenticator) -> None:
+        """Remove it, and recovery codes that stand in for nothing without it."""
+        super().delete_model(request, obj)
+        second_factors.forget_dangling(obj.user)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whoever may delete second factors by Django's rights."""

@@ -39,7 +39,9 @@ def reseal(*, keyring: Keyring, by: By) -> Outcome:
             except VaultError:
                 lost.append(account.label)
                 continue
-            if fields:
+            if not _opens(account, keyring):  # though sealed with the current key
+                lost.append(account.label)
+            elif fields:
                 account.save(update_fields=fields)
                 by.record("key_resealed", account, before=before, after=keyring.current_id)
                 resealed += 1
@@ -50,14 +52,17 @@ def reseal(*, keyring: Keyring, by: By) -> Outcome:
 def lost_key_ids(keyring: Keyring) -> list[str]:
     """Ids of keys under which something is sealed, and nothing of it opens.
 
-    One altered row is that row's trouble; a whole key that opens nothing is another keyring.
+    One altered row is that row's trouble; a whole key that opens nothing is another keyring. What
+    was sealed under that one since then says nothing for the rest: exchange keys and second factors
+    are judged apart.
     """
-    found: dict[str, list[bool]] = defaultdict(list)
-    for account in _with_keys():
-        found[key_id_of(account.access_key_sealed)].append(_opens(account, keyring))
+    found: dict[tuple[str, str], list[bool]] = defaultdict(list)
+    for account in _with_keys().only("owner", "label", "created_at", *Account.SEALED_FIELDS):
+        key_id = key_id_of(account.access_key_sealed)
+        found["account", key_id].append(_opens(account, keyring))
     for text in second_factors.sealed_texts():
-        found[key_id_of(text)].append(second_factors.opens(text, keyring=keyring))
-    return sorted(key_id for key_id, opened in found.items() if not any(opened))
+        found["factor", key_id_of(text)].append(second_factors.opens(text, keyring=keyring))
+    return sorted({key_id for (_, key_id), opened in found.items() if not any(opened)})
 
 
 def forget_lost(*, keyring: Keyring, by: By) -> int:

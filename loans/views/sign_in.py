@@ -13,12 +13,13 @@ from allauth.mfa.signals import authenticator_added, authenticator_removed, auth
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core import signing
-from django.core.exceptions import ValidationError
+from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 
 from loans import venues
+from loans.forms.proof import Unreadable
 from loans.services import audit, second_factors
 from loans.vault import VaultError
 
@@ -89,33 +90,34 @@ class SealedFactors(DefaultMFAAdapter):
         return second_factors.seal(text, keyring=venues.keyring())
 
     def decrypt(self, encrypted_text: str) -> str:
-        """Open what is stored. Raises: ValidationError, which the form shows, if that fails."""
+        """Open what is stored. Raises: Unreadable."""
         try:
             return second_factors.reveal(encrypted_text, keyring=venues.keyring())
         except VaultError as exc:
-            raise ValidationError(
-                "Your second factor cannot be read any more. Ask an administrator to remove it."
-            ) from exc
+            raise Unreadable from exc
 
 
-def audit_second_factors() -> None:
-    """Have each second factor that comes or goes written down: real money depends on them."""
-    actions = {
-        "second_factor_added": authenticator_added,
-        "second_factor_removed": authenticator_removed,
-        "second_factor_renewed": authenticator_reset,
-    }
-
-    for action, signal in actions.items():
-
-        def write_down(
-            *, request: HttpRequest, authenticator: Authenticator, action: str = action, **_: Any
-        ) -> None:
-            _write_down(action, request, request.user, kind=authenticator.type)
-
-        signal.connect(write_down, weak=False, dispatch_uid=action)
+# Real money depends on second factors, so each that comes or goes is written down.
+@receiver(authenticator_added)
+def _added(*, request: HttpRequest, authenticator: Authenticator, **_: Any) -> None:
+    _write_down("second_factor_added", request, request.user, **told_of(authenticator))
 
 
-def _write_down(action: str, request: HttpRequest, person: User | None, **facts: str) -> None:
+@receiver(authenticator_removed)
+def _removed(*, request: HttpRequest, authenticator: Authenticator, **_: Any) -> None:
+    _write_down("second_factor_removed", request, request.user, **told_of(authenticator))
+
+
+@receiver(authenticator_reset)
+def _renewed(*, request: HttpRequest, authenticator: Authenticator, **_: Any) -> None:
+    _write_down("second_factor_renewed", request, request.user, **told_of(authenticator))
+
+
+def told_of(factor: Authenticator) -> dict[str, str]:
+    """What the trail says of a factor."""
+    return {"person": str(factor.user), "kind": factor.type}
+
+
+def _write_down(action: str, request: HttpRequest, actor: User | None, **facts: str) -> None:
     address = request.META.get("REMOTE_ADDR")
-    audit.record(action=action, actor=person, now=timezone.now(), address=address, **facts)
+    audit.record(action=action, actor=actor, now=timezone.now(), address=address, **facts)

@@ -10,6 +10,8 @@ from django.db import connection
 
 from loans.management.commands.backup import copy
 
+SESSION = "the-key-of-a-session"
+
 
 @pytest.fixture
 def database(tmp_path: Path) -> sqlite3.Connection:
@@ -18,6 +20,8 @@ def database(tmp_path: Path) -> sqlite3.Connection:
     writing.execute("PRAGMA journal_mode=WAL")
     writing.execute("CREATE TABLE loan (amount TEXT)")
     writing.execute("INSERT INTO loan VALUES ('15.00034374')")
+    writing.execute("CREATE TABLE django_session (session_key TEXT)")
+    writing.execute("INSERT INTO django_session VALUES (?)", [SESSION])
     writing.commit()
     return writing
 
@@ -31,6 +35,13 @@ def test_a_copy_holds_what_was_committed_and_not_what_was_not(
 
     copied = sqlite3.connect(tmp_path / "copy.sqlite3")
     assert copied.execute("SELECT amount FROM loan").fetchall() == [("15.00034374",)]
+
+
+def test_a_copy_signs_nobody_in(database: sqlite3.Connection, tmp_path: Path) -> None:
+    copy(tmp_path / "source.sqlite3", tmp_path / "copy.sqlite3")
+
+    assert database.execute("SELECT session_key FROM django_session").fetchall() == [(SESSION,)]
+    assert SESSION.encode() not in (tmp_path / "copy.sqlite3").read_bytes()
 
 
 def test_a_copy_is_one_file_that_only_its_owner_reads(

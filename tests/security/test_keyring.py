@@ -188,6 +188,26 @@ def test_a_keyring_that_opens_no_second_factor_is_refused(owner: User, settings:
     assert "loans.E013" in complaints()
 
 
+def test_what_another_keyring_sealed_since_hides_no_loss(owner: User, settings: Settings) -> None:
+    mine, other = new_key("k1"), new_key("k1")  # as every site's first key is called
+    sealed_account(owner, Keyring.parse(mine), 1)
+    factor_of(owner, Keyring.parse(other))
+
+    for keys_of_site in (mine, other):
+        settings.CREDENTIAL_KEYS = keys_of_site
+        assert "loans.E013" in complaints()
+
+
+def test_a_row_that_was_altered_under_the_present_key_is_named(owner: User, stranger: User) -> None:
+    good, bad = sealed_account(owner, NEW_RING, 1), sealed_account(owner, NEW_RING, 2)
+    Account.objects.filter(pk=bad.pk).update(secret_sealed=good.secret_sealed)
+    factor_of(stranger, Keyring.parse(new_key("new")))
+
+    assert resealing.reseal(keyring=BOTH, by=BY) == resealing.Outcome(
+        resealed=0, lost=["Desk 2", f"a second factor of {stranger}"]
+    )
+
+
 def test_after_a_known_loss_a_second_factor_that_opens_stays(owner: User, stranger: User) -> None:
     kept, lost = factor_of(owner, NEW_RING), factor_of(stranger, OLD_RING)
 

@@ -26,6 +26,7 @@ from tests.views.people import let_time_pass, sign_in
 pytestmark = pytest.mark.django_db
 NEW = "another horse battery"
 SECRET = "JBSWY3DPEHPK3PXP"
+UNREADABLE = "Your second factor cannot be read any more. Ask an administrator to remove it."
 
 
 @pytest.fixture
@@ -208,15 +209,40 @@ def test_a_second_factor_of_an_older_version_works_and_is_sealed_by_the_upgrade(
     assert (factor.data, passkey.data) == ({"secret": secret}, {"name": "Key"})
 
 
-def test_a_second_factor_that_does_not_open_lets_nobody_in_and_says_so(careful: User) -> None:
-    factor = Authenticator.objects.get(type="totp")
-    factor.data["secret"] = factor.data["secret"][:-4] + "AAAA"
+def spoil(kind: str) -> None:
+    """Alter what a factor keeps, so that it does not open."""
+    factor = Authenticator.objects.get(type=kind)
+    [name] = {"secret", "seed"} & factor.data.keys()
+    factor.data[name] = factor.data[name][:-4] + "AAAA"
     factor.save()
 
-    answer = confirm(at_home(careful), code_of_now())
 
-    assert answer.status_code == 200
-    assert "Your second factor cannot be read any more." in answer.text
+def sign_in_with(person: User, code: str) -> HttpResponse:
+    return sign_in(person).post("/accounts/2fa/authenticate/", {"code": code})
+
+
+def test_a_second_factor_that_does_not_open_stands_in_the_way_of_no_other(careful: User) -> None:
+    codes = recovery_codes(careful)
+    spoil("totp")
+    assert "Incorrect code" in sign_in_with(careful, code_of_now()).text
+    assert sign_in_with(careful, codes[0])["Location"] == "/healthz"
+    assert "Incorrect code" in confirm(at_home(careful), code_of_now()).text
+
+    spoil("recovery_codes")
+    for refused in (sign_in_with(careful, codes[1]), confirm(at_home(careful), code_of_now())):
+        assert refused.status_code == 200
+        assert UNREADABLE in refused.text
+
+
+def test_recovery_codes_that_do_not_open_are_not_shown(careful: User) -> None:
+    spoil("recovery_codes")
+    browser = at_home(careful)
+    browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
+
+    answer = browser.get("/accounts/2fa/recovery-codes/")
+
+    assert answer.status_code == 403
+    assert UNREADABLE in answer.text
 
 
 def test_second_factors_that_come_and_go_are_in_the_audit_trail(
@@ -235,6 +261,7 @@ def test_second_factors_that_come_and_go_are_in_the_audit_trail(
             browser.post(f"/accounts/2fa/{path}", fields)
 
     told = AuditEvent.objects.filter(action__startswith="second_factor").order_by("pk")
+    assert {event.facts["person"] for event in told} == {str(owner)}
     assert [(event.action, event.facts["kind"], event.actor) for event in told] == [
         ("second_factor_added", "totp", owner),
         ("second_factor_added", "recovery_codes", owner),

@@ -1,4 +1,5 @@
-"""Copies the database to one file while everything runs, without the keys that decrypt it.
+"""Copies the database to one file while everything runs, without the keys that decrypt it and
+without anybody's session.
 
 SQLite is copied through its own online backup, so the copy is one consistent state. For
 PostgreSQL the right command is named instead. `secrets.env` is left out on purpose: a backup that
@@ -26,7 +27,8 @@ class Command(BaseCommand):
         if connection.vendor != "sqlite":
             raise CommandError(
                 "This database is PostgreSQL. Back it up with: "
-                'pg_dump --format=custom --file=TARGET "$DATABASE_URL"'
+                "pg_dump --format=custom --exclude-table-data=django_session "
+                '--file=TARGET "$DATABASE_URL"'
             )
         if target.is_dir():
             target = target / "marginsite-backup.sqlite3"
@@ -55,6 +57,10 @@ def copy(source: Path, target: Path) -> None:
         with contextlib.closing(reading) as old, contextlib.closing(sqlite3.connect(draft)) as new:
             old.backup(new)  # one read transaction; under WAL nobody waits for it
             new.execute("PRAGMA journal_mode=DELETE")
+            # Whoever has a session's key is signed in: none of them leaves with the copy.
+            new.execute("PRAGMA secure_delete=ON")
+            new.execute("DELETE FROM django_session")
+            new.commit()
             verdict = new.execute("PRAGMA integrity_check").fetchone()[0]
             if verdict != "ok":
                 raise sqlite3.DatabaseError(f"the copy is damaged ({verdict})")

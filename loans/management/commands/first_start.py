@@ -35,6 +35,9 @@ class Command(BaseCommand):
 
     def handle(self, *, without_administrator: bool, **options: object) -> None:
         self.check(tags=[OURS])
+        if not settings.NEW_SECRETS:
+            # Before the upgrade: what an older version left open is not sealed by another keyring.
+            self.check(tags=[OURS], databases=["default"])
         with step("Prepare the database"):
             call_command("migrate", verbosity=0, interactive=False)
             if connection.vendor == "sqlite":
@@ -57,10 +60,13 @@ def _forget_lost_keys() -> None:
     keyring, by = venues.keyring(), By(None, timezone.now())
     if forgotten := resealing.forget_lost(keyring=keyring, by=by):
         say(f"  {forgotten} exchange keys could not be opened and were removed; put them in again")
-        say("  on the Keys page (Replace), and take MARGINSITE_NEW_SECRETS away.")
+        say("  on the Keys page (Replace).")
     if forgotten := second_factors.forget_lost(keyring=keyring, by=by):
-        say(f"  {forgotten} second factors could not be opened and were removed; their owners sign")
-        say("  in with their passwords alone until they add them again.")
+        say(
+            f"  {forgotten} second factors could not be opened and were removed; until their owners"
+        )
+        say("  add others, they sign in without.")
+    say("  Take MARGINSITE_NEW_SECRETS away now.")
 
 
 def _collect_static_files() -> None:
