@@ -53,7 +53,7 @@ class FactorAdmin(ReadOnly):
         """Tell the trail whose they were, and the admin's own history."""
         by = By(request.user, timezone.now(), request.META.get("REMOTE_ADDR"))
         for factor in queryset:
-            by.record("second_factor_removed", person=str(factor.user), kind=factor.type)
+            by.record("second_factor_removed", **second_factors.facts_of(factor))
         return admin.ModelAdmin.log_deletions(self, request, queryset)
 
     def delete_model(self, request: HttpRequest, obj: Authenticator) -> None:

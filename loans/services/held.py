@@ -61,14 +61,13 @@ def figure_parts(places: int) -> Callable[[str], tuple[str, str]]:
     """What splits a figure of so many places into its digits before and behind the point, without
     grouping; a sign is before.
     """
-    if connection.vendor != "sqlite":
-        return lambda text: (text[: -places - 1], text[-places:])
+    begin, end, minus = whole_part(places)
 
     def split(text: str) -> tuple[str, str]:
-        if text[0] == "0":
-            text = number_cell(decode(text, places=places))
+        if text[0] == minus:
+            text = number_cell(figure(text, places))
             return text[: -places - 1], text[-places:]
-        return text[1:-places].lstrip("0") or "0", text[-places:]
+        return text[begin:end].lstrip("0") or "0", text[-places:]
 
     return split
 

@@ -33,15 +33,11 @@ def reseal(*, keyring: Keyring, by: By) -> Outcome:
     for pk in list(_with_keys().values_list("pk", flat=True)):
         with transaction.atomic():
             account = Account.objects.select_for_update().get(pk=pk)
-            before = _key_ids(account)
-            try:
-                fields = seal_anew(account, keyring=keyring)
-            except VaultError:
+            if not _opens(account, keyring):
                 lost.append(account.label)
                 continue
-            if not _opens(account, keyring):  # though sealed with the current key
-                lost.append(account.label)
-            elif fields:
+            before = _key_ids(account)
+            if fields := seal_anew(account, keyring=keyring):
                 account.save(update_fields=fields)
                 by.record("key_resealed", account, before=before, after=keyring.current_id)
                 resealed += 1

@@ -26,6 +26,11 @@ def reveal(text: str, *, keyring: Keyring) -> str:
     return keyring.reveal(text, _ANYWHERE) if key_id_of(text) else text
 
 
+def facts_of(factor: Authenticator) -> dict[str, str]:
+    """What the audit trail says of one: whose it is, and of which kind."""
+    return {"person": str(factor.user), "kind": factor.type}
+
+
 def can_be_tried(factor: Authenticator, *, keyring: Keyring) -> bool:
     """Whether all that it keeps secret can be decrypted."""
     return all(opens(text, keyring=keyring) for text in _secrets_of(factor).values())
@@ -58,7 +63,7 @@ def seal_anew(*, keyring: Keyring, by: By) -> tuple[int, list[str]]:
                 lost.append(f"a second factor of {factor.user}")
                 continue
             if _seal_anew(factor, keyring):
-                by.record("second_factor_resealed", person=str(factor.user), kind=factor.type)
+                by.record("second_factor_resealed", **facts_of(factor))
                 resealed += 1
     return resealed, lost
 
@@ -80,7 +85,7 @@ def forget_lost(*, keyring: Keyring, by: By) -> int:
             continue
         with transaction.atomic():
             factor.delete()
-            by.record("second_factor_lost", person=str(factor.user), kind=factor.type)
+            by.record("second_factor_lost", **facts_of(factor))
         forgotten += 1
     return forgotten
 

@@ -122,7 +122,7 @@ def _visible(request: HtmxHttpRequest, pk: UUID) -> Instruction:
 def _to_act_on(request: HtmxHttpRequest, pk: UUID) -> Instruction:
     found = _visible(request, pk)
     if not _may_act(request, found):
-        raise PermissionDenied("only owner, traders and managers act on an account")
+        raise PermissionDenied("Only the owner, traders and managers of an account may do this.")
     return found
 
 

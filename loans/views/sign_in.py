@@ -100,22 +100,23 @@ class SealedFactors(DefaultMFAAdapter):
 # Real money depends on second factors, so each that comes or goes is written down.
 @receiver(authenticator_added)
 def _added(*, request: HttpRequest, authenticator: Authenticator, **_: Any) -> None:
-    _write_down("second_factor_added", request, request.user, **told_of(authenticator))
+    _write_down(
+        "second_factor_added", request, request.user, **second_factors.facts_of(authenticator)
+    )
 
 
 @receiver(authenticator_removed)
 def _removed(*, request: HttpRequest, authenticator: Authenticator, **_: Any) -> None:
-    _write_down("second_factor_removed", request, request.user, **told_of(authenticator))
+    _write_down(
+        "second_factor_removed", request, request.user, **second_factors.facts_of(authenticator)
+    )
 
 
 @receiver(authenticator_reset)
 def _renewed(*, request: HttpRequest, authenticator: Authenticator, **_: Any) -> None:
-    _write_down("second_factor_renewed", request, request.user, **told_of(authenticator))
-
-
-def told_of(factor: Authenticator) -> dict[str, str]:
-    """What the trail says of a factor."""
-    return {"person": str(factor.user), "kind": factor.type}
+    _write_down(
+        "second_factor_renewed", request, request.user, **second_factors.facts_of(authenticator)
+    )
 
 
 def _write_down(action: str, request: HttpRequest, actor: User | None, **facts: str) -> None:
