@@ -56,7 +56,8 @@ def place(
 
     Raises: NotAllowed with a sentence; SlotTaken with the instruction that holds the slot.
     """
-    if earlier := Instruction.objects.filter(nonce=nonce, requested_by=person).first():
+    same = Instruction.objects.filter(nonce=nonce, requested_by=person)
+    if earlier := same.first():
         return earlier
     if sentence := rights.refusal(person=person, account=account, kind=kind):
         raise NotAllowed(sentence)
@@ -78,6 +79,10 @@ def place(
             instruction.lane = _lane(slot, amount=amount, in_addition=in_addition)
             instruction.save(force_insert=True)
             _write_placed(instruction, person=person, now=now, address=address)
+    except SlotTaken:
+        if earlier := same.first():  # pressed twice, and the other was quicker
+            return earlier
+        raise
     except IntegrityError:
         return _who_was_first(slot, nonce=nonce, person=person)
     return instruction
