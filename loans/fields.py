@@ -8,7 +8,7 @@ complement. PostgreSQL keeps numeric.
 from collections.abc import Iterable
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from functools import cached_property
-from itertools import accumulate, repeat
+from itertools import repeat
 from typing import Any
 
 from django import forms
@@ -163,7 +163,7 @@ class RateField(ExactDecimalField):
         super().__init__(*args, **({"integer_digits": 8, "places": 16} | kwargs))
 
 
-# Ten digits a part: SQLite's integers hold the sum of 900 million of them.
+# Ten digits a part: SQLite's integers hold the sum of hundreds of millions of them.
 PART = 10
 PART_BASE = 10**PART
 
@@ -184,31 +184,24 @@ class ExactSum(Aggregate):
         if self.filter is not None or self.distinct or not digits:
             return self.as_sql(compiler, connection, function="EXACT_SUM", **extra)
         column, params = compiler.compile(source)
-        repeated = 1 + -(-digits // PART)
-        return exact_sum(column, digits, connection.vendor), [*params] * repeated
-
-
-def exact_sum(column: str, digits: int, vendor: str) -> str:
-    """The SQL of the exact sum over a column of so many digits."""
-    parts = sums_of_parts(column, digits, vendor)
-    return parts[0] if vendor == "postgresql" else f"EXACT_JOIN({digits}, {', '.join(parts)})"
+        parts = sums_of_parts(column, digits, connection.vendor)
+        return f"EXACT_JOIN({digits}, {', '.join(parts)})", [*params] * len(parts)
 
 
 def sums_of_parts(column: str, digits: int, vendor: str) -> list[str]:
     """The exact sum over a column of so many digits, as SQL of plain numbers that may be added up
     further: on PostgreSQL the sum itself; on SQLite integers, of which the last stands for the
-    column's last ten digits in its smallest unit, each before it for ten digits more, and the
-    first for minus a one in front of all of them, once for each negative value.
+    column's last ten digits in its smallest unit, and each before it for ten digits more.
     """
     if vendor == "postgresql":
         return [f"SUM({column})"]
-    lengths = [digits % PART] * (digits % PART > 0) + [PART] * (digits // PART)
-    starts = accumulate(lengths[:-1], initial=2)
-    sums = [
-        f"SUM(CAST(SUBSTR({column}, {start}, {length}) AS INTEGER))"
-        for start, length in zip(starts, lengths, strict=True)
+    # As numbers, all texts are one followed by `digits` zeros more than their values.
+    first = digits % PART or PART
+    sums = [f"SUM(CAST(SUBSTR({column}, 1, {1 + first}) AS INTEGER) - {10**first})"]
+    return sums + [
+        f"SUM(CAST(SUBSTR({column}, {start}, {PART}) AS INTEGER))"
+        for start in range(2 + first, 2 + digits, PART)
     ]
-    return [f"-SUM({column} < '1')", *sums]
 
 
 def units_of_parts(parts: Iterable[int | None]) -> int:
@@ -240,11 +233,9 @@ class _ExactSumOfText:
         return encode(Decimal(self.units), digits=self.width + 10, places=0)
 
 
-def _join_sums(digits: int, front: int | None, *parts: int) -> str | None:
-    """The encoded sum from the sums of its parts; each negative one was kept as a complement."""
-    if front is None:
-        return None
-    return _encode_units(units_of_parts(parts) + front * 10**digits, digits + 10)
+def _join_sums(digits: int, *parts: int | None) -> str | None:
+    """The encoded sum from the sums of its parts; None of none."""
+    return None if parts[0] is None else _encode_units(units_of_parts(parts), digits + 10)
 
 
 def _plus(one: str, other: str) -> str:

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
-from django.db import connection
-from django.db.models import Field, QuerySet
+from django.db.models import QuerySet
 
 from loans.models import Account, Coverage, Kind
-from loans.services.sql import ALWAYS, ask, both, converters, from_database, one_of, to_database
+from loans.services import held
+from loans.services.sql import ALWAYS, ask, both, one_of, to_database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,28 +58,24 @@ class Certificate:
         return end is not None and end - self.complete_from >= timedelta(seconds=1)
 
 
-_INSTANT = Coverage._meta.get_field("complete_to")
-# What is told of the streams, and the field that reads it; none for a number.
-_FIGURES: dict[str, tuple[str, Field | None]] = {
-    "streams": ("COUNT(*)", None),
-    "busy": ("COUNT(*) FILTER (WHERE has_rows)", None),
-    "unproven": ("COUNT(*) FILTER (WHERE complete_to IS NULL)", None),
-    "untrusted": ("COUNT(*) FILTER (WHERE NOT trusted)", None),
-    "late": ("COUNT(*) FILTER (WHERE late_records > 0)", None),
-    "complete_from": ("MAX(complete_from)", _INSTANT),
-    "complete_to": ("CASE WHEN COUNT(complete_to) = COUNT(*) THEN MIN(complete_to) END", _INSTANT),
-    "busy_to": ("MIN(complete_to) FILTER (WHERE has_rows)", _INSTANT),
-    "checked_at": (
-        "COALESCE(MIN(checked_at) FILTER (WHERE has_rows), MIN(checked_at))",
-        _INSTANT,
-    ),
+_FIGURES = {
+    "streams": "COUNT(*)",
+    "busy": "COUNT(*) FILTER (WHERE has_rows)",
+    "unproven": "COUNT(*) FILTER (WHERE complete_to IS NULL)",
+    "untrusted": "COUNT(*) FILTER (WHERE NOT trusted)",
+    "late": "COUNT(*) FILTER (WHERE late_records > 0)",
+}
+_INSTANTS = {
+    "complete_from": "MAX(complete_from)",
+    "complete_to": "CASE WHEN COUNT(complete_to) = COUNT(*) THEN MIN(complete_to) END",
+    "busy_to": "MIN(complete_to) FILTER (WHERE has_rows)",
+    "checked_at": "COALESCE(MIN(checked_at) FILTER (WHERE has_rows), MIN(checked_at))",
     "audited_at": (
         "CASE WHEN COUNT(*) FILTER (WHERE has_rows AND audited_at IS NULL) = 0 "
-        "THEN MIN(audited_at) FILTER (WHERE has_rows) END",
-        _INSTANT,
+        "THEN MIN(audited_at) FILTER (WHERE has_rows) END"
     ),
 }
-_READ_BY = (None, *(field for _, field in _FIGURES.values()))
+_NAMES = ("gaps", *_FIGURES, *_INSTANTS)
 
 
 def certify(
@@ -94,15 +91,18 @@ def certify(
         one_of("stream.kind", [str(kind) for kind in kinds]),
         ALWAYS if symbols is None else one_of("stream.symbol", symbols),
     )
-    rows = ask(_statement(where), (*params, *params))
-    [row] = from_database(rows, converters(_READ_BY, connection.vendor))
-    return Certificate(**dict(zip(("gaps", *_FIGURES), row, strict=True)))
+    [row] = ask(_statement(where), (*params, *params))
+    told: dict[str, Any] = dict(zip(_NAMES, row, strict=True))
+    for name in _INSTANTS:
+        if isinstance(told[name], str):  # as SQLite holds it
+            told[name] = held.instant(told[name])
+    return Certificate(**told)
 
 
 @lru_cache(maxsize=64)
 def _statement(where: str) -> str:
     """What is told of the streams of a condition."""
-    figures = ", ".join(sql for sql, _ in _FIGURES.values())
+    figures = ", ".join((*_FIGURES.values(), *_INSTANTS.values()))
     # There are few gaps: a CROSS JOIN has SQLite begin with them and not with the streams.
     owned = "loans_coveragegap AS gap CROSS JOIN loans_coverage AS stream"
     gaps = f"(SELECT COUNT(*) FROM {owned} WHERE stream.id = gap.coverage_id AND {where})"  # noqa: S608 - our own names

@@ -5,11 +5,11 @@ Reads only. Every list starts from the accounts in the filter, which are the one
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import tzinfo
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -22,8 +22,7 @@ PAGE_SIZE = 50
 CHUNK = 2000
 
 
-@dataclass(frozen=True, slots=True)
-class Total:
+class Total(NamedTuple):
     """What the rows of one currency add up to. `unknown` of them have no known principal."""
 
     currency: str
@@ -63,12 +62,16 @@ def _pairs_with(text: str, accounts: tuple[Account, ...]) -> tuple[str, ...]:
 def list_page(
     kind: str, chosen: HistoryFilter, *, after: str = "", size: int = PAGE_SIZE
 ) -> keyset.Page:
-    """One page of a filter's rows as the database holds them, in its order; a token that cannot be
-    read gives the first.
+    """One page of a filter's rows as the database holds them (`record_runs.name_held` names one),
+    in its order; a token that cannot be read gives the first.
     """
     order = order_of(kind, chosen.sort)
     return keyset.page(
-        partial(record_runs.fetch_held, kind, chosen), order, size=size, cursor=order.read(after)
+        partial(record_runs.fetch_held, kind, chosen),
+        order,
+        size=size,
+        name=partial(record_runs.name_held, kind),
+        cursor=order.read(after),
     )
 
 

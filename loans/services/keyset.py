@@ -197,20 +197,22 @@ def page(
     order: Order,
     *,
     size: int,
+    name: Callable[[Any], Any],
     cursor: Cursor | None = None,
 ) -> Page:
-    """One page of named rows; they hold `id` and the order's column. Fetches once: from its order,
-    how many, and beyond which cursor.
+    """One page of rows, of which `name` makes one that has `id` and the order's column by name.
+    Fetches once: from its order, how many, and beyond which cursor.
     """
     backwards = cursor is not None and cursor.backwards
     rows = fetch(order.reversed() if backwards else order, size + 1, cursor)
     has_more, rows = len(rows) > size, rows[:size]
     if backwards:
         rows.reverse()
+    ends = [name(row) for row in (rows[:1] + rows[-1:])]
     return Page(
         rows=tuple(rows),
-        following=_token(rows[-1:], order) if has_more or backwards else "",
-        preceding=_token(rows[:1], order, backwards=True) if _precedes(cursor, has_more) else "",
+        following=_token(ends[-1:], order) if has_more or backwards else "",
+        preceding=_token(ends[:1], order, backwards=True) if _precedes(cursor, has_more) else "",
     )
 
 

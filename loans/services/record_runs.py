@@ -73,10 +73,20 @@ def fetch(
 def fetch_held(
     kind: str, chosen: HistoryFilter, order: Order, limit: int, cursor: Cursor | None
 ) -> list[Any]:
-    """As `fetch`, but with what a page shows, as the database holds it."""
-    row = HeldBorrow if kind == Kind.BORROW else HeldRepay
-    select = _as_texts(row._fields[:-1], connection.vendor)
-    return list(map(row._make, fetch_raw(kind, chosen, order, limit, cursor, select=select)))
+    """As `fetch`, but what a page shows, as the database holds it, and without names, which only
+    the rows at a page's ends need: `name_held` names one.
+    """
+    select = _as_texts(_held(kind)._fields[:-1], connection.vendor)
+    return fetch_raw(kind, chosen, order, limit, cursor, select=select)
+
+
+def name_held(kind: str, row: tuple[Any, ...]) -> Any:
+    """A row of `fetch_held` with its names."""
+    return _held(kind)._make(row)
+
+
+def _held(kind: str) -> Any:
+    return HeldBorrow if kind == Kind.BORROW else HeldRepay
 
 
 @cache

@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from loans import formatting
 from loans.formatting import UNKNOWN, instant_writer, number_html, unit_html
 from loans.models import Account, Coverage, CoverageGap, Kind
-from loans.services import held, record_runs
+from loans.services import held
 from loans.services.filters import HistoryFilter
 from loans.services.history import Total
 from loans.services.loading import Progress
@@ -54,7 +54,7 @@ def _borrow_line(accounts: Cells, zone: tzinfo) -> Line:
     amount, instant, id_text = _amount_writer(), instant_writer(zone), held.id_text
     before, after = ends_of_link("loan")
 
-    def line(row: record_runs.HeldBorrow) -> str:
+    def line(row: tuple) -> str:
         _, account, name, pair, currency, interest, at, changed, uuid, principal, rate, cause = row
         href, unit = f"{before}{id_text(uuid)}{after}", unit_html(currency)
         return (
@@ -73,7 +73,7 @@ def _repay_line(accounts: Cells, zone: tzinfo) -> Line:
     """What writes a repayment as a row."""
     amount, instant = _amount_writer(), instant_writer(zone)
 
-    def line(row: record_runs.HeldRepay) -> str:
+    def line(row: tuple) -> str:
         _, account, name, pair, currency, interest, at, changed, paid, principal, cause = row
         unit = unit_html(currency)
         return (
@@ -92,14 +92,14 @@ def _repay_line(accounts: Cells, zone: tzinfo) -> Line:
 def _amount_writer() -> Callable[[str | None, str], str]:
     """What writes an amount as it is held, and its unit behind it."""
     begin, end, minus = held.whole_part(held.AMOUNT_PLACES)
-    split = held.figure_parts(held.AMOUNT_PLACES)
+    places, split = held.AMOUNT_PLACES, held.figure_parts(held.AMOUNT_PLACES)
 
     def write(text: str | None, unit: str) -> str:
         if text is None:
             return UNKNOWN
         if text[0] == minus:
             return number_html(*split(text), unit)
-        return number_html(text[begin:end].lstrip("0") or "0", text[-held.AMOUNT_PLACES :], unit)
+        return number_html(text[begin:end].lstrip("0") or "0", text[-places:], unit)
 
     return write
 

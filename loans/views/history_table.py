@@ -19,6 +19,7 @@ from loans.services.certificates import Certificate
 from loans.services.filters import HistoryFilter
 from loans.services.history import Total
 from loans.services.keyset import Page
+from loans.services.record_runs import name_held
 from loans.templatetags.history import certificate_html, files_menu, history_tabs
 from loans.templatetags.loans import ONE_AT_A_TIME, head_cell, icon, sort_link, with_changes
 from loans.views import history_filter, history_rows
@@ -136,7 +137,7 @@ def rows(
     count = len(page.rows)
     shown = said = f"{count} row{'' if count == 1 else 's'} shown"
     if count:  # a sentence of its own for each page, or nobody would hear that it came
-        said = f"{shown}, beginning with record {escape(page.rows[0].record_id)}"
+        said = f"{shown}, beginning with record {escape(name_held(kind, page.rows[0]).record_id)}"
     notice = render_to_string("loans/partials/_history_bad_place.html") if bad_place else ""
     if count:
         first = with_changes(request.GET, after=None)
