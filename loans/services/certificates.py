@@ -21,10 +21,14 @@ from loans.services.sql import ALWAYS, ask, both, one_of, to_database
 class Certificate:
     """What a list or a total rests on, over several streams.
 
-    `complete_from` None means from the account's start; `complete_to` None that nothing is proven.
-    `busy_to` is how far the streams that have rows are proven, `audited_at` when the one of them
-    that waits longest was read again; None if one never was.
+    `since` is where a list begins that is of a span: what lies outside it is not told.
+    `complete_from` None means that all is proven from there, or from the account's start;
+    `complete_to` None that nothing is proven. `busy_to` is how far the streams that have rows are
+    proven, `audited_at` when the one of them that waits longest was read again; None if one never
+    was.
     """
+
+    since: datetime | None = None
 
     streams: int = 0
     busy: int = 0
@@ -40,22 +44,38 @@ class Certificate:
 
     @property
     def is_whole(self) -> bool:
-        """Whether every stream is proven from its start, without a gap or a contradiction."""
+        """Whether every stream is proven from where the list begins, without a gap or a
+        contradiction.
+        """
         doubts = self.unproven or self.untrusted or self.gaps or self.is_loading
-        return bool(self.streams) and not doubts
+        return bool(self.streams) and self.is_reached and not doubts
 
     @property
     def is_loading(self) -> bool:
-        """Whether some stream has not been read back to its start."""
+        """Whether some stream has not been read back to where the list begins."""
         return self.complete_from is not None
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether anything was read of the span that the list is of."""
+        return self.since is None or (self.end is not None and self.end > self.since)
+
+    @property
+    def begin(self) -> datetime | None:
+        """From when on it is proven; None from the account's start."""
+        return self.complete_from or self.since
+
+    @property
+    def end(self) -> datetime | None:
+        """How far the streams that count are proven: those that have rows, if any has."""
+        return self.busy_to if self.busy else self.complete_to
 
     @property
     def has_span(self) -> bool:
         """Whether some time, a second at least, was read of every stream that counts."""
-        if self.complete_from is None:
+        if self.begin is None:
             return True
-        end = self.busy_to if self.busy else self.complete_to
-        return end is not None and end - self.complete_from >= timedelta(seconds=1)
+        return self.end is not None and self.end - self.begin >= timedelta(seconds=1)
 
 
 _FIGURES = {
@@ -66,7 +86,7 @@ _FIGURES = {
     "late": "COUNT(*) FILTER (WHERE late_records > 0)",
 }
 _INSTANTS = {
-    "complete_from": "MAX(complete_from)",
+    "complete_from": "MAX(CASE WHEN {beyond} THEN complete_from END)",
     "complete_to": "CASE WHEN COUNT(complete_to) = COUNT(*) THEN MIN(complete_to) END",
     "busy_to": "MIN(complete_to) FILTER (WHERE has_rows)",
     "checked_at": "COALESCE(MIN(checked_at) FILTER (WHERE has_rows), MIN(checked_at))",
@@ -83,29 +103,41 @@ def certify(
     *,
     kinds: Iterable[str] = Kind,
     symbols: Sequence[str] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> Certificate:
-    """The certificate over the streams of these accounts. One query, or none."""
-    key = to_database(Coverage, "account")
+    """The certificate over the streams of these accounts, for a list of that span. One query."""
+    key, held_as = to_database(Coverage, "account"), to_database(Coverage, "complete_from")
     where, params = both(
         one_of("stream.account_id", [key(account.pk) for account in accounts]),
         one_of("stream.kind", [str(kind) for kind in kinds]),
         ALWAYS if symbols is None else one_of("stream.symbol", symbols),
     )
-    [row] = ask(_statement(where), (*params, *params))
+    beyond, after = ("complete_from > %s", (held_as(since),)) if since else ALWAYS
+    in_span, around = both(
+        ("gap.ends_at >= %s", (held_as(since),)) if since else ALWAYS,
+        ("gap.starts_at <= %s", (held_as(until),)) if until else ALWAYS,
+    )
+    statement = _statement(where, beyond, in_span)
+    [row] = ask(statement, (*params, *around, *after, *params))
     told: dict[str, Any] = dict(zip(_NAMES, row, strict=True))
     for name in _INSTANTS:
         if isinstance(told[name], str):  # as SQLite holds it
             told[name] = held.instant(told[name])
-    return Certificate(**told)
+    if until:
+        for name in ("complete_to", "busy_to"):
+            told[name] = told[name] and min(told[name], until)
+    return Certificate(since=since, **told)
 
 
 @lru_cache(maxsize=64)
-def _statement(where: str) -> str:
-    """What is told of the streams of a condition."""
-    figures = ", ".join((*_FIGURES.values(), *_INSTANTS.values()))
+def _statement(where: str, beyond: str, in_span: str) -> str:
+    """What is told of the streams of a condition, of their gaps and of where they begin."""
+    figures = ", ".join((*_FIGURES.values(), *_INSTANTS.values())).format(beyond=beyond)
     # There are few gaps: a CROSS JOIN has SQLite begin with them and not with the streams.
     owned = "loans_coveragegap AS gap CROSS JOIN loans_coverage AS stream"
-    gaps = f"(SELECT COUNT(*) FROM {owned} WHERE stream.id = gap.coverage_id AND {where})"  # noqa: S608 - our own names
+    met = f"stream.id = gap.coverage_id AND {where} AND {in_span}"
+    gaps = f"(SELECT COUNT(*) FROM {owned} WHERE {met})"  # noqa: S608 - our own names
     return f"SELECT {gaps}, {figures} FROM loans_coverage AS stream WHERE {where}"  # noqa: S608 - as above
 
 

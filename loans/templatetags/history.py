@@ -139,6 +139,8 @@ def _doubts(certificate: Certificate) -> str:
         told.append(_flag(f"{lists} not read to the end yet"))
     elif certificate.is_loading:
         told.append(_flag("what is older is not read yet"))
+    elif not certificate.is_reached:
+        told.append(_flag("not read up to these dates yet"))
     if certificate.untrusted:
         told.append(_flag(f"{certificate.untrusted} contradicted"))
     gaps = f"{certificate.gaps} gap{'' if certificate.gaps == 1 else 's'}"
@@ -155,12 +157,13 @@ def _span_words(certificate: Certificate) -> str:
     def at(instant: datetime) -> str:
         return formatting.instant(instant, zone=zone)
 
-    first = at(certificate.complete_from) if certificate.complete_from else "the start"
+    first = at(certificate.begin) if certificate.begin else "the start"
     everywhere, busy = certificate.complete_to, certificate.busy_to
     if certificate.busy:
-        last = f"{at(busy) if busy else 'an end not proven'} where there are records"
-        if everywhere and everywhere != busy:
-            last += f", to {at(everywhere)} elsewhere"
+        last = at(busy) if busy else "an end not proven"
+        if everywhere != busy:
+            last += " where there are records"
+            last += f", to {at(everywhere)} elsewhere" if everywhere else ""
     else:
         last = f"{at(everywhere)}, no record found" if everywhere else "an end not proven"
     return f"from {first} to {last}"

@@ -52,7 +52,11 @@ def records(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
         rows,
         totals=history.totals(kind, chosen),
         certificate=certificates.certify(
-            chosen.chosen, kinds=[kind], symbols=chosen.symbols or None
+            chosen.chosen,
+            kinds=[kind],
+            symbols=chosen.symbols or None,
+            since=chosen.since,
+            until=chosen.until,
         ),
         now=timezone.now(),
         is_fragment=fragment is not None,

@@ -418,6 +418,27 @@ def test_totals_name_unknown_principals_and_what_they_rest_on(
     assert "1 gap" in text
 
 
+def test_a_list_of_some_days_rests_on_what_is_proven_of_them(client: Client, desk: Account) -> None:
+    coverage = factories.make_coverage(account=desk, complete_from=NOW - timedelta(days=9))
+    begin = NOW - timedelta(days=5)
+    factories.make_gap(coverage=coverage, starts_at=begin, ends_at=begin + timedelta(hours=1))
+
+    def proof(**query: str) -> str:
+        text = strip_tags(client.get("/history/borrows/", query).text)
+        [line] = [one for one in text.splitlines() if "omplete" in one]
+        return line
+
+    days = {"from": "2026-11-12", "to": "2026-11-13"}
+    whole = "Complete from 2026-11-12 00:00:00 UTC to 2026-11-14 00:00:00 UTC, 0 gaps."
+    assert whole in proof(**days)
+    assert "Complete from 2026-11-17 00:00:00 UTC to 2026-11-20 12:00:00 UTC, 0 gaps." in proof(
+        **{"from": "2026-11-17"}
+    )
+    assert "Not proven complete: 1 gap." in proof(**{"from": "2026-11-15", "to": "2026-11-15"})
+    assert "what is older is not read yet, 0 gaps" in proof(to="2026-11-13")
+    assert "not read up to these dates yet, 0 gaps" in proof(**{"from": "2026-11-21"})
+
+
 def test_an_unloaded_history_does_not_pass_for_a_complete_one(
     client: Client, desk: Account
 ) -> None:
