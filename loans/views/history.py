@@ -46,6 +46,7 @@ def records(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
     fragment = asked_fragment(request, (history_table.WHOLE, history_table.ROWS))
     if fragment == history_table.ROWS:
         return answer_fragment(rows)
+    now = timezone.now()
     table = history_table.table(
         kind,
         chosen,
@@ -58,7 +59,7 @@ def records(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
             since=chosen.since,
             until=chosen.until,
         ),
-        now=timezone.now(),
+        now=now,
         is_fragment=fragment is not None,
     )
     if fragment == history_table.WHOLE:
@@ -66,7 +67,7 @@ def records(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
     context = {
         "kind": str(kind),
         "chosen": chosen,
-        "filter_row": history_filter.filter_row(request.path, chosen),
+        "filter_row": history_filter.filter_row(request.path, chosen, now=now),
         "table": table,
     }
     return render_page(request, "loans/history_list.html", context)

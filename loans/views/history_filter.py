@@ -7,8 +7,10 @@ Presentation only; what a filter means is said in `loans.services.filters`.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date, datetime
 from functools import lru_cache
 from html import escape
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.template.loader import render_to_string
@@ -16,6 +18,7 @@ from django.utils.safestring import SafeString
 
 from loans.services import certificates
 from loans.services.filters import HistoryFilter
+from loans.services.usual_spans import UsualSpan, usual_spans
 
 FIELDS = ("q", "account", "symbol", "currency", "from", "to")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -35,9 +38,11 @@ class _Row:
     account: str
     symbol: str
     currency: str
+    sort: str
+    today: date
 
 
-def filter_row(path: str, chosen: HistoryFilter) -> SafeString:
+def filter_row(path: str, chosen: HistoryFilter, *, now: datetime) -> SafeString:
     """The row for a list at this path. One query, for the pairs that have records."""
     row = _Row(
         path=path,
@@ -48,6 +53,8 @@ def filter_row(path: str, chosen: HistoryFilter) -> SafeString:
         account=str(chosen.account.pk) if chosen.account else "",
         symbol=chosen.symbol,
         currency=chosen.currency,
+        sort=chosen.typed["sort"],
+        today=now.astimezone(chosen.zone).date(),
     )
     return _draw(row) if settings.DEBUG else _drawn(row)
 
@@ -74,12 +81,19 @@ def _draw(row: _Row) -> SafeString:
         "currencies": _options(currencies, row.currency),
         "from_type": _date_type(typed["from"], "from" in errors),
         "to_type": _date_type(typed["to"], "to" in errors),
+        "spans": [(span, _query_of(row, span)) for span in usual_spans(row.today)],
     }
     return render_to_string("loans/partials/_history_filter.html", context)
 
 
 # Drawn once for each such row: a template takes longer for its many fields than for the page.
 _drawn = lru_cache(maxsize=64)(_draw)
+
+
+def _query_of(row: _Row, span: UsualSpan) -> str:
+    """The same list of another span."""
+    kept = {name: text for name, text in (*row.typed, ("sort", row.sort)) if text}
+    return urlencode(kept | {"from": span.first, "to": span.last})
 
 
 def _options(names: Iterable[str], chosen: str) -> SafeString:

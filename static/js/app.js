@@ -22,6 +22,16 @@
     say(`Amount ${button.dataset.value}`);
   }
 
+  /* data-from="day" data-to="day": both go into the fields of the link's form, which asks with all that it holds now. */
+  function choose(link) {
+    const form = link.closest("form");
+    for (const name of ["from", "to"]) {
+      form.elements[name].value = link.dataset[name];
+      form.elements[name].type = "date";
+    }
+    form.requestSubmit();
+  }
+
   async function copy(button) {
     try {
       await navigator.clipboard.writeText(button.dataset.copy);
@@ -32,8 +42,12 @@
   }
 
   document.addEventListener("click", (event) => {
-    const target = event.target.closest("[data-fill], [data-copy], [data-print]");
-    if (target?.dataset.fill) fill(target);
+    const target = event.target.closest("[data-fill], [data-copy], [data-print], [data-from]");
+    if (target?.dataset.from) {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      choose(target);
+    } else if (target?.dataset.fill) fill(target);
     else if (target?.dataset.copy) copy(target);
     else if (target) window.print();
     for (const menu of document.querySelectorAll("details.menu[open], .bottombar details[open]")) {

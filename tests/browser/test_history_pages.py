@@ -119,7 +119,7 @@ def test_a_date_that_is_half_typed_is_named_and_nothing_is_asked_for(
 
     start.focus()
     page.keyboard.press("Backspace")
-    page.get_by_label("Currency").select_option("USDT")
+    page.locator("#currency").select_option("USDT")
     expect(page.locator("#from-error")).to_have_text("Finish this date, or clear it.")
     expect(start).to_have_attribute("aria-invalid", "true")
     assert "currency" not in page.url
@@ -190,6 +190,36 @@ def test_a_late_answer_leaves_list_and_address_in_agreement(
     expect(page).to_have_url(re.compile(r"from=2026-11-20"))
     expect(page.locator(f"{LIST} .record-id").first).to_have_text("L000")
     assert "after=" not in page.url
+
+
+def test_a_usual_span_fills_in_its_days_beside_what_was_chosen_since(
+    open_page: OpenPage, owner: User, borrows: None
+) -> None:
+    page = open_page("/history/borrows/?from=2026-11-20T00:00", person=owner)
+    page.locator("#currency").select_option("USDT")
+    expect(page).to_have_url(re.compile(r"currency=USDT"))
+    page.evaluate("window.kept = true")
+
+    link = page.get_by_role("group", name="Usual spans").get_by_role("link", name="Last year")
+    link.press("Enter")
+
+    expect(page).to_have_url(re.compile(r"currency=USDT&from=\d{4}-01-01&to=\d{4}-12-31$"))
+    expect(page.get_by_label("From")).to_have_value(re.compile(r"^\d{4}-01-01$"))
+    expect(page.get_by_label("From")).to_have_attribute("type", "date")
+    expect(page.locator("#history-table")).to_contain_text("Nothing matches")
+    expect(link).to_be_focused()
+    assert page.evaluate("window.kept") is True
+
+
+def test_a_usual_span_is_a_link_without_script(
+    open_page: OpenPage, owner: User, borrows: None
+) -> None:
+    page = open_page("/history/borrows/?currency=USDT", person=owner, java_script_enabled=False)
+
+    page.get_by_role("link", name="Last year").click()
+
+    assert re.search(r"currency=USDT&from=\d{4}-01-01&to=\d{4}-12-31$", page.url)
+    assert page.get_by_label("From").input_value().endswith("-01-01")
 
 
 def test_pages_turn_without_script(open_page: OpenPage, owner: User, borrows: None) -> None:

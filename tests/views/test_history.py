@@ -7,6 +7,7 @@ from html import unescape
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import User
@@ -17,6 +18,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.html import strip_tags
 
 from loans.models import Account, BorrowRecord, RepayRecord
+from loans.services import history
+from loans.views import history_filter
 from tests import factories
 from tests.factories import NOW
 from tests.views.lists import beside, ids_on
@@ -280,6 +283,23 @@ def test_days_are_cut_in_the_persons_zone(db: None) -> None:
     assert ids_on(answer) == ["last", "first"]
     assert ">2026-03-08 23:59:59 EDT</time>" in answer.text
     assert 'title="2026-03-09 03:59:59 UTC"' in answer.text
+
+
+@pytest.mark.parametrize(
+    ("zone", "today"), [("Pacific/Auckland", "2026-11-21"), ("Pacific/Honolulu", "2026-11-20")]
+)
+def test_the_usual_spans_are_of_the_persons_day_and_keep_the_rest(
+    desk: Account, zone: str, today: str
+) -> None:
+    query = {"q": "a&b", "currency": "USDT", "from": "2020-01-01", "sort": "amount"}
+    chosen = history.read(query, accounts=[desk], zone=ZoneInfo(zone))
+
+    row = history_filter.filter_row("/history/repays/", chosen, now=NOW)
+
+    [link] = re.findall(r'href="([^"]*)"[^>]*>Today<', row)
+    path, _, asked = unescape(link).partition("?")
+    assert path == "/history/repays/"
+    assert QueryDict(asked).dict() == query | {"from": today, "to": today}
 
 
 def test_a_day_of_twenty_five_hours_is_one_day(db: None) -> None:
