@@ -74,6 +74,7 @@ def load(
                 visibility=visibility,
                 is_over=is_over,
                 most_windows=WINDOWS_AT_A_TIME,
+                clock=hold.clock,
             )
         except ReadError as exc:
             _wait(hold, exc)

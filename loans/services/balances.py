@@ -19,7 +19,7 @@ from loans import exact
 from loans.bitmart.readers import read_borrow_record
 from loans.bitmart.rows import BadRow
 from loans.models import Account, BorrowRecord, Kind, Observation
-from loans.services import rollups, spans
+from loans.services import record_store, rollups, spans
 from loans.services.position import Recorded, Slot
 from loans.services.rollups import Figures
 
@@ -83,7 +83,7 @@ class Cut:
 
     def is_known(self, one: Retold) -> bool:
         """Whether the principal of a loan had been told by `as_of`."""
-        return any(said.principal for said in one.tellings if said.seen_at <= self.as_of)
+        return _is_known(one, self.as_of)
 
     def movements(self, since: datetime) -> dict[Slot, Recorded]:
         """What was borrowed and repaid from `since` on, and told of the loans taken then: from the
@@ -104,7 +104,10 @@ def cut(account: Account, *, until: datetime, as_of: datetime) -> Cut:
     late_loans, late_repayments = (
         _late(kind, account, until, as_of) for kind in (Kind.BORROW, Kind.REPAY)
     )
-    unread = _unread(account, sums, until, as_of) if late_loans.records else []
+    again = list(retold(_told_again(account, until, as_of)))
+    unknown = [one for one in again if one.loan.principal and not _is_known(one, as_of)]
+    unread = _unread(account, sums, unknown, until, as_of) if late_loans.records else []
+    told = {one.loan.pk for one in again}
     found = Cut(
         account=account,
         until=until,
@@ -112,7 +115,7 @@ def cut(account: Account, *, until: datetime, as_of: datetime) -> Cut:
         late=late_loans.records + late_repayments.records,
         late_at=max((one.last for one in (late_loans, late_repayments) if one.last), default=None),
         unread=frozenset(loan.pk for loan in unread),
-        retold=tuple(retold([*unread, *_told_again(account, until, as_of)])),
+        retold=(*again, *retold(loan for loan in unread if loan.pk not in told)),
         recorded={},
         advanced={},
     )
@@ -166,9 +169,7 @@ def _telling(loan: BorrowRecord, seen_at: datetime, body: Mapping) -> Telling | 
         row = read_borrow_record(body)
     except BadRow:
         return None
-    if (row.symbol, row.currency) != (loan.symbol, loan.currency):
-        return None
-    if loan.principal is not None and (row.principal or exact.ZERO) > loan.principal:
+    if record_store.impossible(loan, row):
         return None
     return Telling(seen_at, row.principal, row.interest)
 
@@ -218,14 +219,27 @@ def _told_again(account: Account, until: datetime, as_of: datetime) -> QuerySet[
     )
 
 
+def _is_known(one: Retold, as_of: datetime) -> bool:
+    """Whether the principal of a loan had been told by then."""
+    return any(said.principal for said in one.tellings if said.seen_at <= as_of)
+
+
 def _unread(
-    account: Account, debts: Mapping[Slot, Recorded], until: datetime, as_of: datetime
+    account: Account,
+    debts: Mapping[Slot, Recorded],
+    unknown: Sequence[Retold],
+    until: datetime,
+    as_of: datetime,
 ) -> list[BorrowRecord]:
-    """Loans that were out at the cut and first read after it; the oldest are repaid first."""
+    """Loans that were out at the cut and first read after it; the oldest are repaid first. The
+    principals of `unknown` ones were told after `as_of`.
+    """
     taken = BorrowRecord.objects.filter(account=account, at__lt=until, first_seen_at__lte=as_of)
+    taken = taken.exclude(pk__in=[one.loan.pk for one in unknown])
     found = []
     for slot, recorded in debts.items():
-        left = recorded.principal
+        told_later = exact.total(one.loan.principal for one in unknown if one.slot == slot)
+        left = exact.minus(recorded.principal, told_later)
         newest = taken.filter(**slot._asdict(), principal__isnull=False)
         for loan in newest.order_by("-at", "-record_id").iterator() if left > 0 else ():
             if loan.first_seen_at > until:

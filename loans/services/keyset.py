@@ -181,10 +181,8 @@ def _text(
     return f"SELECT {wanted} FROM ({runs}) AS run{join} {ordered} LIMIT %s"  # noqa: S608
 
 
-def newest_of_each(members: Sequence[QuerySet], order: Order, *, limit: int) -> QuerySet:
-    """The first `limit` rows of every member by an instant, all in one order. One query."""
-    sign = "-" if order.descending else ""
-    terms = (f"{sign}{order.column}", f"{sign}id")
+def first_of_each(members: Sequence[QuerySet], *terms: str, limit: int) -> QuerySet:
+    """The first `limit` rows of every member in an order, all together. One query."""
     model = members[0].model
     runs = [member.order_by(*terms)[:limit] for member in members]
     ids = [model.objects.filter(pk__in=run.values("pk")).values("pk") for run in runs]

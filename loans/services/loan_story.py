@@ -20,6 +20,7 @@ from loans.models import (
     RepayRecord,
     Terms,
 )
+from loans.services import record_store
 from loans.services.position import Slot
 from loans.services.slot_replay import is_longer, loan_of, open_slot
 
@@ -31,11 +32,15 @@ TOO_MANY = "Too many loans share this balance to place the repayments while a pa
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What the exchange said of the loan at one time. None: it said nothing, or null."""
+    """What the exchange said of the loan at one time. None: it said nothing, or null.
+
+    `refused`: why it cannot be of this loan, so that it counts for nothing; mostly empty.
+    """
 
     at: datetime
     principal: Decimal | None
     interest: Decimal | None
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +125,11 @@ class Story:
 def tell(record: BorrowRecord, *, now: datetime) -> Story:
     """Gather the story of a loan. As many queries as its slot has thousands of rows, and a few."""
     said = tuple(_said(record))
-    told = [replay.Told(one.at, one.interest) for one in said if one.interest is not None]
+    told = [
+        replay.Told(one.at, one.interest)
+        for one in said
+        if one.interest is not None and not one.refused
+    ]
     slot = Slot(record.account_id, record.symbol, record.currency)
     books, paid = None, None
     if not is_longer(slot, MOST_REPLAYED):
@@ -208,4 +217,5 @@ def _said(record: BorrowRecord) -> Iterator[Said]:
             read = read_borrow_record(body)
         except BadRow:
             continue
-        yield Said(seen_at, read.principal, read.interest)
+        refused = record_store.impossible(record, read)
+        yield Said(seen_at, read.principal, read.interest, refused)

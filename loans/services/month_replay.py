@@ -15,7 +15,7 @@ from loans.models import BorrowRecord, RepayRecord
 from loans.repaying import Repayment, Repayments
 from loans.services import balances
 from loans.services.balances import Cut
-from loans.services.position import Slot
+from loans.services.position import Recorded, Slot
 from loans.services.seen_rates import seen_rates
 
 # A statement of more records in its debts, or of more loans out in the month, is not replayed while
@@ -54,7 +54,7 @@ def replay_month(slots: Sequence[Slot], *, since: datetime, at: Cut) -> dict[Slo
     symbols = {slot.symbol for slot in slots}
     rates = seen_rates(at.account.venue, symbols, until=at.as_of)
     for slot in slots:
-        known = at.recorded[slot]
+        known = at.recorded.get(slot, Recorded())  # its totals may be missing
         records_left -= known.loans + known.repayments
         out = _out(slot, since, at) if records_left >= 0 else []
         loans_left -= len(out)
@@ -77,8 +77,11 @@ def _out(slot: Slot, since: datetime, at: Cut) -> list[_Out]:
     )
     lent = BorrowRecord.objects.filter(**known, at__lt=at.until).order_by("at", "record_id")
     found = []
-    for row in lent.values_list("record_id", "at", "principal", "daily_rate"):
-        loan = replay.Loan(*row)
+    told_later = {one.loan.record_id for one in at.retold if not at.is_known(one)}
+    for key, taken_at, principal, rate in lent.values_list(
+        "record_id", "at", "principal", "daily_rate"
+    ):
+        loan = replay.Loan(key, taken_at, None if key in told_later else principal, rate)
         parts = queue.pay(loan)
         closed = replay.closed_at(loan, parts)
         if closed is None or closed >= since:

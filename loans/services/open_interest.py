@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from loans.bitmart.client import Client
 from loans.models import Account, BorrowRecord, Coverage, Kind
-from loans.services.records import Learned, Stream
+from loans.services.records import Clock, Learned, Stream
 from loans.services.windows import SECOND
 
 HOURLY = timedelta(minutes=59)
@@ -39,13 +39,14 @@ def read_interest(
     visibility: timedelta,
     most_windows: int,
     is_over: Callable[[], bool],
+    clock: Clock | None = None,
 ) -> Learned:
     """Read again from the oldest loan that is out up to what is proven; a step of `streams.walk`.
 
     `most_windows` and `is_over` bound other steps: this one is one span, and short. The caller
     saves the coverage. Raises: ReadError.
     """
-    stream = Stream(client=client, coverage=coverage, now=now, visibility=visibility)
+    stream = Stream(client=client, coverage=coverage, now=now, visibility=visibility, clock=clock)
     oldest = max(since[coverage.symbol], _far_enough(coverage))
     try:
         stream.reader.read(oldest - SECOND, max(coverage.complete_to, oldest))

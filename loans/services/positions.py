@@ -165,8 +165,8 @@ def _newest_loans(
     members = [
         BorrowRecord.objects.filter(principal__isnull=False, **slot._asdict()) for slot in slots
     ]
-    order = keyset.Order("at", descending=True, is_instant=True)
-    newest = keyset.newest_of_each(members, order, limit=most)
+    # Loans of one second are in the order of the exchange's ids, as in every replay.
+    newest = keyset.first_of_each(members, "-at", "-record_id", limit=most)
     left = {slot: recorded[slot].principal for slot in slots}
     found: dict[Slot, list[OpenLoan]] = {}
     columns = (*Slot._fields, "uuid", "at", "principal", "daily_rate")

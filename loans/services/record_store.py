@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
@@ -27,11 +27,12 @@ from loans.services.changed_rows import all_fit, unfit, write_changed
 Row = responses.BorrowRecord | responses.RepayRecord
 Record = BorrowRecord | RepayRecord
 
-# Of each id: nothing if there is no such record, else the last that was seen of it. One at a time,
-# because a database that has not counted its rows yet would rather read all of an account.
+# Of each id: nothing if there is no such record, else its pair and the last that was seen of it.
+# One at a time, because a database that has not counted its rows yet would rather read all of an
+# account.
 LATEST = (
-    "WITH listed(id) AS (VALUES {ids}) SELECT listed.id, (SELECT COALESCE((SELECT "
-    "CAST(o.body AS text) FROM {observations} o WHERE o.account_id = r.account_id "
+    "WITH listed(id) AS (VALUES {ids}) SELECT listed.id, (SELECT r.symbol || ' ' || COALESCE(("
+    "SELECT CAST(o.body AS text) FROM {observations} o WHERE o.account_id = r.account_id "
     "AND o.kind = %s AND o.record_id = r.record_id ORDER BY o.id DESC LIMIT 1), 'null') "
     "FROM {records} r WHERE r.account_id = %s AND r.record_id = listed.id) FROM listed"
 )
@@ -42,6 +43,7 @@ BORROW_COLUMNS = (*COMMON, "at", "uuid", "daily_rate", "hourly_rate")
 REPAY_COLUMNS = (*COMMON, "at", "amount")
 BORROW_FIGURES = ("principal", "interest", "daily_rate", "hourly_rate")
 REPAY_FIGURES = ("principal", "interest", "amount")
+MOVED = "a known record changed its pair or currency"
 MOVING_OF_LOANS = ("principal", "interest", "story_changed", "told_again_at")
 
 
@@ -52,6 +54,13 @@ class Stored:
     new: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     refused: list[tuple[Mapping[str, object], str]] = field(default_factory=list)
+
+
+class _Latest(NamedTuple):
+    """A record's pair, and the body last seen under its id; None if none was kept."""
+
+    symbol: str
+    body: Any
 
 
 def model_of(kind: str) -> type[BorrowRecord] | type[RepayRecord]:
@@ -85,16 +94,21 @@ def _store(
     account: Account, kind: str, by_id: Mapping[str, Row], now: datetime, told: Stored
 ) -> None:
     """Look without the lock first: most of what is listed is known, and then nothing is written."""
-    latest = _latest_bodies(account, kind, by_id)
-    other = {key: row for key, row in by_id.items() if latest.get(key) != row.raw}
+    latest = _latest(account, kind, by_id)
+    other = {key: row for key, row in by_id.items() if not _is_last(row, latest)}
+    # Refused when it was first told, and no record of ours still.
+    known = (row for key, row in by_id.items() if key not in other)
+    told.refused += [
+        (row.raw, MOVED) for row in known if latest[row.record_id].symbol != row.symbol
+    ]
     if not other:
         return
     changes = rollups.Changes()
     with transaction.atomic():
         Account.objects.select_for_update().values_list("pk").get(pk=account.pk)
-        latest = _latest_bodies(account, kind, other)
+        latest = _latest(account, kind, other)
         fresh = [row for key, row in other.items() if key not in latest]
-        changed = [row for key, row in other.items() if key in latest and row.raw != latest[key]]
+        changed = [r for key, r in other.items() if key in latest and not _is_last(r, latest)]
         if fresh:
             _keep_new(account, kind, fresh, now, changes)
             told.new += [row.record_id for row in fresh]
@@ -120,8 +134,13 @@ def _fitting(kind: str, rows: Collection[Row], told: Stored) -> Collection[Row]:
     return fitting
 
 
-def _latest_bodies(account: Account, kind: str, ids: Collection[str]) -> dict[str, Any]:
-    """What was last seen of each known record; None if a record's telling was never kept."""
+def _is_last(row: Row, latest: Mapping[str, _Latest]) -> bool:
+    """Whether the row says what was last seen of its record."""
+    return row.record_id in latest and latest[row.record_id].body == row.raw
+
+
+def _latest(account: Account, kind: str, ids: Collection[str]) -> dict[str, _Latest]:
+    """What was last seen of each known record."""
     key = Account._meta.pk.get_db_prep_value(account.pk, connection)
     statement = LATEST.format(
         records=model_of(kind)._meta.db_table,
@@ -130,9 +149,8 @@ def _latest_bodies(account: Account, kind: str, ids: Collection[str]) -> dict[st
     )
     with connection.cursor() as cursor:
         cursor.execute(statement, [*ids, kind, key])
-        return {
-            record_id: json.loads(body) for record_id, body in cursor.fetchall() if body is not None
-        }
+        parts = {key: text.split(" ", 1) for key, text in cursor.fetchall() if text is not None}
+    return {key: _Latest(symbol, json.loads(body)) for key, (symbol, body) in parts.items()}
 
 
 def _keep_new(
@@ -208,7 +226,7 @@ def _heed_all(
 
 
 def _heed(record: Record, row: Row, told: Stored, changes: rollups.Changes) -> None:
-    if reason := _impossible(record, row):
+    if reason := impossible(record, row):
         told.refused.append((row.raw, reason))
         record.story_changed = True
         return
@@ -222,11 +240,11 @@ def _heed(record: Record, row: Row, told: Stored, changes: rollups.Changes) -> N
             changes.add(place, after.minus(before))
 
 
-def _impossible(record: Record, row: Row) -> str:
-    """Why this telling cannot be of the same record; empty if it can."""
+def impossible(record: Record, row: Row) -> str:
+    """Why this telling cannot be of the same record, and is refused; empty if it can."""
     loan = isinstance(row, responses.BorrowRecord)
     if (record.symbol, record.currency) != (row.symbol, row.currency):
-        return "a known record changed its pair or currency"
+        return MOVED
     if abs(record.at - _at(row)).total_seconds() >= 1:  # seconds and milliseconds may alternate
         return "a known record changed its time"
     if loan and record.principal is not None and row.principal > record.principal:

@@ -48,6 +48,9 @@ AUDITED_PERCENT = 1
 RECENT_EVERY, WHOLE_EVERY = timedelta(days=1), timedelta(days=7)
 
 
+Clock = Callable[[], datetime]
+
+
 @dataclass(slots=True)
 class Learned:
     """What reading a stream brought.
@@ -104,6 +107,7 @@ def read_stream(
     most_windows: int = MOST_WINDOWS,
     is_over: Callable[[], bool] = never,
     shelf: Shelf | None = None,
+    clock: Clock | None = None,
 ) -> Learned:
     """Read what is new in a stream, then load at most `most_windows` windows of what is old.
 
@@ -113,7 +117,14 @@ def read_stream(
 
     The caller saves the coverage, also after an error. Raises: ReadError.
     """
-    stream = Stream(client=client, coverage=coverage, now=now, visibility=visibility, shelf=shelf)
+    stream = Stream(
+        client=client,
+        coverage=coverage,
+        now=now,
+        visibility=visibility,
+        shelf=shelf,
+        clock=clock,
+    )
     try:
         if coverage.complete_to is None or not coverage.has_rows or not coverage.trusted:
             stream.read_whole()
@@ -136,14 +147,19 @@ class Stream:
         now: datetime,
         visibility: timedelta,
         shelf: Shelf | None = None,
+        clock: Clock | None = None,
     ) -> None:
-        """`visibility`: how long what took effect may stay unlisted, unless it was longer here."""
+        """`visibility`: how long what took effect may stay unlisted, unless it was longer here.
+
+        Without a `clock`, time stands still at `now` while it is read, as where time is driven.
+        """
         self.coverage = coverage
         self.shelf = shelf or DatabaseShelf(coverage)
         self.learned = Learned()
         self.bound = visibility * 2 ** min(coverage.late_records, MOST_DOUBLINGS)
         self._client = client
         self._now = now
+        self._clock = clock or (lambda: now)
         self._watermark = coverage.complete_to
         self._proven_from = coverage.complete_from or EARLIEST
         self._exchange_now: datetime | None = None
@@ -330,7 +346,9 @@ class Stream:
         others = [row for row in page.rows if row.symbol != self.coverage.symbol]
         foreign = f"not of {self.coverage.symbol}, as asked"
         refusals = [Refusal(foreign, excerpt(row.raw)) for row in others]
-        told = self.shelf.store(mine, [*page.refused, *refusals], self._now)
+        # Not when the run began: what was heard later was charged, and is known, only since then.
+        heard_at = max(self._now, self._clock())
+        told = self.shelf.store(mine, [*page.refused, *refusals], heard_at)
         self._has_strangers |= bool(others)
         self._count_late(mine, set(told.new))
         self.learned.new += told.new

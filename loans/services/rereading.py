@@ -18,6 +18,7 @@ from loans.services.records import (
     OUT_OF_RANGE,
     RECENT_EVERY,
     WHOLE_EVERY,
+    Clock,
     Learned,
     Stream,
     fitting,
@@ -40,12 +41,20 @@ def reread_stream(
     most_windows: int = MOST_WINDOWS,
     is_over: Callable[[], bool] = never,
     shelf: Shelf | None = None,
+    clock: Clock | None = None,
 ) -> Learned:
     """Go on with the audit that is due, for `most_windows` windows or until `is_over`.
 
     The caller saves the coverage, also after an error. Raises: ReadError.
     """
-    stream = Stream(client=client, coverage=coverage, now=now, visibility=visibility, shelf=shelf)
+    stream = Stream(
+        client=client,
+        coverage=coverage,
+        now=now,
+        visibility=visibility,
+        shelf=shelf,
+        clock=clock,
+    )
     audit = Audit(stream, now=now)
     try:
         if coverage.audit_reached is None:

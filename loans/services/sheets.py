@@ -110,8 +110,8 @@ def _write_about(book: Workbook, kind: str, chosen: HistoryFilter, now: datetime
     sheet.column_dimensions["A"].width, sheet.column_dimensions["B"].width = 16, 90
     facts = (
         ("What", NAMES[Kind(kind)].lower()),
-        ("Rows", chosen.words),
-        ("Order", chosen.sort),
+        ("Rows", exports.text_cell(chosen.words)),
+        ("Order", exports.text_cell(chosen.sort)),
         ("Times in", str(chosen.zone)),
         ("Made at", exports.time_cell(now, chosen.zone)),
         ("Numbers", RULE),

@@ -21,10 +21,12 @@ from redis import RedisError
 
 from loans import exact, replay
 from loans.bitmart import rows
+from loans.bitmart.readers import read_borrow_record
 from loans.fields import ExactSum
 from loans.models import BorrowRecord, Kind, Observation, RepayRecord
 from loans.repaying import Repayment, Repayments
 from loans.replay import NO_RATES, Hours, Loan, Part, Span, Told, VenueRates
+from loans.services import record_store
 from loans.services.position import Slot
 from loans.services.seen_rates import seen_rates
 
@@ -160,21 +162,39 @@ def slots_of(account_id: UUID, *, now: datetime) -> list[Slot]:
 
 
 def told_of(account_id: UUID, ids: Sequence[str], *, now: datetime) -> Mapping[str, list[Told]]:
-    """What the exchange told of the interest of each of these loans, oldest first."""
+    """What the exchange told of the interest of each of these loans, oldest first, without what
+    was refused because it cannot be of that loan.
+    """
+    doubted = BorrowRecord.objects.filter(
+        account_id=account_id, record_id__in=ids, story_changed=True
+    )
+    by_id = {loan.record_id: loan for loan in doubted}
     seen = Observation.objects.filter(
         account_id=account_id, kind=Kind.BORROW, record_id__in=ids, seen_at__lte=now
     )
     found: dict[str, list[Told]] = defaultdict(list)
-    figures = seen.order_by("record_id", "id").values_list(
+    found |= {key: _told_of_doubted(loan, seen) for key, loan in by_id.items()}
+    figures = seen.exclude(record_id__in=by_id) if by_id else seen
+    for record_id, seen_at, figure in figures.order_by("record_id", "id").values_list(
         "record_id", "seen_at", KT("body__interest_amount")
-    )
-    for record_id, seen_at, figure in figures:
+    ):
         # SQLite writes a JSON null as a word. Rows were read before they were kept, so what else
         # stands there can be read again.
         if figure not in (None, "null"):
             interest = rows.amount({"told": str(figure)}, "told")
             found[record_id].append(Told(seen_at, interest))
     return found
+
+
+def _told_of_doubted(loan: BorrowRecord, seen: QuerySet[Observation]) -> list[Told]:
+    """As `told_of`, of a loan of which something was told that does not fit it."""
+    rows_of = seen.filter(record_id=loan.record_id).order_by("id")
+    read = ((at, read_borrow_record(body)) for at, body in rows_of.values_list("seen_at", "body"))
+    return [
+        Told(at, row.interest)
+        for at, row in read
+        if row.interest is not None and not record_store.impossible(loan, row)
+    ]
 
 
 def _lent(slot: Slot, now: datetime) -> QuerySet:

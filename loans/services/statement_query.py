@@ -8,15 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from loans.models import Account
 from loans.services.filters import Unreadable, read_account, read_start
 from loans.services.months import Month, month_of, read_month
 
+NAMES = ("zone", "account", "month", "as_of")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """The account, the month, and how far knowledge reaches; `account` None if there is none.
+    """The account, the month as people in a zone count it, and how far knowledge reaches;
+    `account` None if there is none.
 
     `is_fixed` says that `as_of` was asked for, so that the same digits come again.
     """
@@ -24,25 +28,35 @@ class Wanted:
     account: Account | None
     month: Month
     as_of: datetime
+    zone: tzinfo
     is_fixed: bool = False
     typed: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def beside_no_field(self) -> list[str]:
+        """What is wrong with the parts that a link alone carries."""
+        return [self.errors[name] for name in ("zone", "as_of") if name in self.errors]
 
 
 def read_wanted(
     query: Mapping[str, str], *, accounts: Sequence[Account], now: datetime, zone: tzinfo
 ) -> Wanted:
-    """Read the query. Without one: the first account, the last complete month, as known now."""
-    typed = {name: str(query.get(name, "")).strip() for name in ("account", "month", "as_of")}
+    """Read the query. Without one: the first account, the last complete month in `zone`, as known
+    now. A zone that is named counts instead, so that a link means the same to everybody.
+    """
+    typed = {name: str(query.get(name, "")).strip() for name in NAMES}
     found: dict[str, Any] = {
+        "zone": zone,
         "account": accounts[0] if accounts else None,
         "month": month_of(now, zone).previous,
         "as_of": now.replace(microsecond=0),
     }
     readers: dict[str, Callable[[str], Any]] = {
+        "zone": _read_zone,
         "account": lambda text: read_account(text, accounts),
-        "month": lambda text: read_month(text, now=now, zone=zone),
-        "as_of": lambda text: _read_knowledge(text, found["month"], now=now, zone=zone),
+        "month": lambda text: read_month(text, now=now, zone=found["zone"]),
+        "as_of": lambda text: _read_knowledge(text, found["month"], now=now, zone=found["zone"]),
     }
     errors: dict[str, str] = {}
     for name, read in readers.items():
@@ -58,6 +72,13 @@ def read_wanted(
 def link_text(at: datetime) -> str:
     """An instant as the query takes it again, to the second."""
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _read_zone(text: str) -> tzinfo:
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise Unreadable("There is no such time zone.") from None
 
 
 def _read_knowledge(text: str, month: Month, *, now: datetime, zone: tzinfo) -> datetime:

@@ -34,7 +34,7 @@ from loans.services import new_rows
 from loans.services.changed_rows import write_changed
 from loans.services.feeds import FeedTrouble
 from loans.services.positions import loans_out_since
-from loans.services.records import MOST_WINDOWS, NOT_SERVED, Learned, read_stream
+from loans.services.records import MOST_WINDOWS, NOT_SERVED, Clock, Learned, read_stream
 
 logger = logging.getLogger(__name__)
 
@@ -188,10 +188,12 @@ def walk(
     is_over: Callable[[], bool],
     most_windows: int = MOST_WINDOWS,
     step: Callable[..., Learned] = read_stream,
+    clock: Clock | None = None,
 ) -> Walk:
     """Read the streams in turn until `is_over`; each keeps what is proven of it.
 
-    `step` reads one stream: what is new and old of it, or an audit (`reread_stream`).
+    `step` reads one stream: what is new and old of it, or an audit (`reread_stream`). By `clock`
+    each page is dated when it was heard; without one all are, by `now`.
 
     A pair that the exchange refuses, or answers with garbage, does not stop the others.
     Raises: ReadError, if it is of a kind that the next stream would meet, too.
@@ -208,7 +210,7 @@ def walk(
             unsaved.append(coverage)
             options = {"now": now, "visibility": visibility, "most_windows": most_windows}
             with _forgiving(coverage, done, is_reading=step is read_stream, now=now):
-                learned = step(coverage, client=client, is_over=is_over, **options)
+                learned = step(coverage, client=client, is_over=is_over, clock=clock, **options)
                 done.add(learned)
             # A doubt at once: whoever concludes something from the lists must know.
             if coverage.doubt or len(unsaved) >= SAVED_TOGETHER:

@@ -256,6 +256,7 @@ def _walk(
         is_over=is_over,
         most_windows=most_windows,
         step=step,
+        clock=timezone.now,
     )
 
 

@@ -81,10 +81,8 @@ def present(statement: Statement, *, now: datetime) -> dict[str, object]:
         "doubts": [_doubt_words(one) for one in proof.doubts[:MOST_DOUBTS]],
         "more_doubts": max(0, len(proof.doubts) - MOST_DOUBTS),
         "movements": [_movement(one) for one in statement.movements],
-        "fixed_href": _page(statement.account, statement.month, statement.as_of),
-        "file_href": _page(
-            statement.account, statement.month, statement.as_of, "loans:history_statement_csv"
-        ),
+        "fixed_href": _fixed(statement, "loans:history_statement"),
+        "file_href": _fixed(statement, "loans:history_statement_csv"),
         "lists": _lists(statement),
         "previous_href": _page(statement.account, statement.month.previous),
         "next_href": "" if statement.is_running else _page(statement.account, statement.month.next),
@@ -192,14 +190,19 @@ def _movement(one: Movement) -> MovementRow:
     )
 
 
-def _page(
-    account: Account,
-    month: Month,
-    as_of: datetime | None = None,
-    name: str = "loans:history_statement",
-) -> str:
+def _page(account: Account, month: Month) -> str:
     query = {"account": str(account.pk), "month": str(month)}
-    query |= {"as_of": link_text(as_of)} if as_of else {}
+    return f"{reverse('loans:history_statement')}?{urlencode(query)}"
+
+
+def _fixed(statement: Statement, name: str) -> str:
+    """Where the same digits come again, whoever asks: in this zone, with what is known now."""
+    query = {
+        "account": str(statement.account.pk),
+        "month": str(statement.month),
+        "as_of": link_text(statement.as_of),
+        "zone": str(statement.zone),
+    }
     return f"{reverse(name)}?{urlencode(query)}"
 
 

@@ -25,15 +25,17 @@ def statement(request: HtmxHttpRequest) -> HttpResponse:
     wanted = read_wanted(request.GET, accounts=accounts, now=now, zone=zone)
     context = {"now": now, "accounts": accounts, "wanted": wanted, "kind": "statement"}
     if wanted.account:
-        months = stating.months_of(wanted.account, now=now, zone=zone)
+        months = stating.months_of(wanted.account, now=now, zone=wanted.zone)
         present = set() if "month" in wanted.errors else {wanted.month}
         context["months"] = sorted({*months, *present}, reverse=True)
         context["venue_band"] = "live" if wanted.account.is_real_money else "paper"
     if wanted.account and not wanted.errors:
-        made = _state(wanted)
-        context |= {"statement": made, **statement_rows.present(made, now=now)}
+        context["statement"] = made = _state(wanted)
+        with timezone.override(made.zone):
+            context |= statement_rows.present(made, now=now)
     status = 422 if wanted.errors else 200
-    return render_page(request, "loans/statement.html", context, status=status)
+    with timezone.override(wanted.zone):  # a link shows everybody what its maker saw
+        return render_page(request, "loans/statement.html", context, status=status)
 
 
 @require_safe
@@ -50,7 +52,7 @@ def statement_csv(request: HtmxHttpRequest) -> HttpResponse:
     made = _state(wanted)
     lines = exports.joined(statement_rows.file_lines(made), head=statement_rows.file_head(made))
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
-    name = exports.safe_name("statement", made.account.label, str(made.month), str(zone))
+    name = exports.safe_name("statement", made.account.label, str(made.month), str(made.zone))
     response.headers["Content-Disposition"] = content_disposition_header(True, f"{name}.csv")
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
@@ -60,7 +62,7 @@ def _state(wanted: Wanted) -> Statement:
     return stating.state(
         wanted.account,
         wanted.month,
-        zone=timezone.get_current_timezone(),
+        zone=wanted.zone,
         as_of=wanted.as_of,
         with_now=not wanted.is_fixed,
     )

@@ -64,7 +64,7 @@ def present(story: Story) -> dict[str, object]:
         "hidden_charges": max(0, len(story.charges) - MOST_CHARGES_SHOWN),
         "said": [_said_row(one) for one in reversed(story.said)],
         "decided": len(story.verdict.fits) == 1,
-        "told_at": story.said[-1].at if story.said else None,
+        "told_at": max((one.at for one in story.said if not one.refused), default=None),
         "next_in": _next_in(story),
     }
 
@@ -176,7 +176,10 @@ def _charge_spans(story: Story) -> Iterator[Happening]:
 
 def _changes(said: Sequence[Said], currency: str) -> Iterator[Happening]:
     """When the exchange took something back that it had said."""
-    for before, after in pairwise(said):
+    for one in said:
+        if one.refused:
+            yield Happening(one.at, "Refused what the exchange said", one.refused, "warn")
+    for before, after in pairwise(one for one in said if not one.refused):
         fell = (before.interest or 0) > (after.interest or 0)
         if before.principal == after.principal and not fell:
             continue
@@ -213,9 +216,10 @@ def _charge_rows(story: Story) -> list[ChargeRow]:
     return rows
 
 
-def _said_row(said: Said) -> dict[str, SafeString]:
+def _said_row(said: Said) -> dict[str, str]:
     return {
         "at": formatting.instant(said.at),
+        "refused": said.refused,
         "principal": formatting.amount(said.principal),
         "interest": formatting.amount(said.interest),
     }

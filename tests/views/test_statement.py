@@ -2,7 +2,10 @@
 
 import csv
 import io
+import re
 from datetime import UTC, datetime, timedelta
+from html import unescape
+from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import User
@@ -133,6 +136,9 @@ def test_every_month_since_the_first_record_can_be_chosen(client: Client, desk: 
         ({"month": "2199-01"}, "This month has not begun yet"),
         ({"account": "nonsense"}, "You have no such account"),
         ({"as_of": "2199-01-01"}, "Nothing is known of a time to come"),
+        ({"zone": "Mars/Olympus"}, "There is no such time zone"),
+        ({"zone": "../../etc/passwd"}, "There is no such time zone"),
+        ({"zone": "America"}, "There is no such time zone"),
     ],
 )
 def test_what_cannot_be_stated_is_said_beside_its_field(
@@ -190,6 +196,28 @@ def test_a_fixed_statement_prints_the_same_for_ever(client: Client, desk: Accoun
     after = client.get(PAGE, query).text
     assert entries_in(after) == entries_in(before)
     assert "7.00000000" in text_of(client)
+
+
+def test_a_fixed_statement_is_the_same_for_whoever_opens_its_link(
+    client: Client, desk: Account
+) -> None:
+    lend(desk, datetime(2025, 10, 31, 22, tzinfo=UTC))  # in Kathmandu it is November
+    colleague = factories.make_person(zone="Asia/Kathmandu")
+    factories.make_share(account=desk, person=colleague)
+    there = Client()
+    there.force_login(colleague)
+    page = client.get(PAGE, OCTOBER).text
+    links = [unescape(link) for link in re.findall(r'href="([^"]*as_of[^"]*)"', page)]
+    assert len({urlsplit(link).path for link in links}) == 2
+
+    for link in links:
+        mine, theirs = (one.get(link) for one in (client, there))
+        if mine.streaming:
+            assert mine.getvalue() == (file := theirs.getvalue())
+            assert b"20.00000000" in file
+        else:
+            assert entries_in(mine.text) == entries_in(theirs.text)
+            assert "UTC" in entries_in(theirs.text)
 
 
 def entries_in(page: str) -> str:
