@@ -144,10 +144,10 @@ def read_words(text: str) -> str:
 
 
 def read_name(text: str) -> str:
-    """A pair or a currency, typed in any case. Raises: Unreadable."""
+    """A pair or a currency as it is typed. Raises: Unreadable."""
     if not _NAME.fullmatch(text):
         raise Unreadable("This is not the name of a pair or a currency.")
-    return text.upper()
+    return text
 
 
 def read_sort(text: str) -> str:

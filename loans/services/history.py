@@ -15,6 +15,7 @@ from django.db import connection
 
 from loans.models import Account, Coverage, Kind
 from loans.services import keyset, record_runs, spans
+from loans.services.certificates import symbols_with_rows
 from loans.services.filters import HistoryFilter, read_filter
 from loans.services.sql import ask, both, one_of, to_database
 
@@ -36,9 +37,25 @@ class Total(NamedTuple):
 def read(query: Mapping[str, str], *, accounts: Iterable[Account], zone: tzinfo) -> HistoryFilter:
     """Read a page's query; free text is looked up among the pairs, never among the rows."""
     chosen = read_filter(query, accounts=accounts, zone=zone)
+    if (chosen.symbol + chosen.currency).upper() != chosen.symbol + chosen.currency:
+        chosen = _as_listed(chosen)
     if not chosen.q:
         return chosen
     return replace(chosen, matching=_pairs_with(chosen.q, chosen.chosen))
+
+
+def _as_listed(chosen: HistoryFilter) -> HistoryFilter:
+    """Names with small letters: as they stand where there is such a pair or currency (`stETH`),
+    else somebody typed those of large ones. One query.
+    """
+    pairs = symbols_with_rows(chosen.accounts)
+    currencies = {part for pair in pairs for part in pair.split("_")}
+    symbol, currency = chosen.symbol, chosen.currency
+    return replace(
+        chosen,
+        symbol=symbol if symbol in pairs else symbol.upper(),
+        currency=currency if currency in currencies else currency.upper(),
+    )
 
 
 def _pairs_with(text: str, accounts: tuple[Account, ...]) -> tuple[str, ...]:

@@ -273,3 +273,16 @@ def test_a_kept_statement_never_sorts_a_pair_with_many_rows(
 
     assert "Index Scan using borrow_by_pair" in plan
     assert "Sort" not in plan
+
+
+@pytest.mark.parametrize("query", [{"symbol": "stETH_USDT"}, {"currency": "stETH"}])
+def test_names_with_small_letters_are_found_as_they_are(db: None, query: dict) -> None:
+    account = factories.make_account(owner=factories.make_person())
+    factories.make_coverage(account=account, symbol="stETH_USDT")
+    factories.make_borrow(account=account, symbol="stETH_USDT", currency="stETH")
+    factories.make_borrow(account=account, symbol="BTC_USDT", currency="BTC")
+
+    for asked, found in ((query, "stETH"), ({"symbol": "btc_usdt", "currency": "btc"}, "BTC")):
+        chosen = chosen_by([account], asked)
+        assert [total.currency for total in history.totals(Kind.BORROW, chosen)] == [found]
+        assert len(history.list_page(Kind.BORROW, chosen).rows) == 1

@@ -148,7 +148,7 @@ def test_turning_a_page_fetches_its_rows_alone(client: Client, desk: Account) ->
     factories.make_coverage(account=desk)
 
     with CaptureQueriesContext(connection) as asked:
-        answer = client.get("/history/borrows/?symbol=btc_usdt", headers=asking("history-rows"))
+        answer = client.get("/history/borrows/?symbol=BTC_USDT", headers=asking("history-rows"))
 
     assert answer.text.startswith('<div id="history-rows"')
     assert answer.text.count("<div") == answer.text.count("</div>")
