@@ -2,7 +2,7 @@
 
 import logging
 
-UNPROCESSABLE = 422
+FORBIDDEN, UNPROCESSABLE = 403, 422
 
 
 class Untraced(logging.Filter):
@@ -11,6 +11,16 @@ class Untraced(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Always true: the record is kept, without its trace."""
         record.exc_info = None
+        return True
+
+
+class Refused(logging.Filter):
+    """Tells of whoever may not see a page in one line."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Always true: the record is kept, without its trace if it is of a refusal."""
+        if getattr(record, "status_code", None) == FORBIDDEN:
+            record.exc_info = None
         return True
 
 

@@ -16,6 +16,7 @@ from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import resolve_url
+from django.template.loader import render_to_string
 from django.utils import timezone
 
 from loans.views.who import has_proved_lately, prove_again, zone_name
@@ -103,6 +104,18 @@ def modest_requests(get_response: Handler) -> Handler:
         if any("\0" in text for text in texts):
             raise SuspiciousOperation("a null character")
         return get_response(request)
+
+    return middleware
+
+
+def words_for_wrong_ways(get_response: Handler) -> Handler:
+    """Say on a page that an address takes only what a button sends: Django answers with nothing."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if response.status_code == 405 and not response.content and request.method == "GET":
+            response.content = render_to_string("405.html", request=request)
+        return response
 
     return middleware
 
@@ -199,5 +212,6 @@ class LoginRequired(LoginRequiredMiddleware):
             answer.headers["HX-Redirect"] = resolve_url(settings.LOGIN_URL)
             return answer
         if request.method not in ("GET", "HEAD"):
+            messages.info(request, "You were signed out before this came: nothing was done.")
             return HttpResponseRedirect(resolve_url(settings.LOGIN_URL))
         return super().handle_no_permission(request, view_func)

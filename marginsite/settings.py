@@ -102,6 +102,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "marginsite.middleware.words_for_wrong_ways",
     "marginsite.middleware.sessions_in_use",
     "marginsite.middleware.LoginRequired",
     "marginsite.middleware.proof_for_people",
@@ -223,6 +224,7 @@ ACCOUNT_ADAPTER = "loans.views.sign_in.ClosedSignup"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # nobody can sign up
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 10 * 60
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
@@ -234,7 +236,8 @@ MFA_FORMS = {
 }
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS
 USERSESSIONS_TRACK_ACTIVITY = True  # shown in the list; noted by marginsite.middleware
-EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
+SENDS_MAIL = bool(env.str("EMAIL_URL", default=""))  # else mail would only stand in the log
+EMAIL_CONFIG = env.email_url("EMAIL_URL", default="dummymail://")
 vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="marginsite@localhost")
 
@@ -323,13 +326,14 @@ LOGGING = {
     "filters": {
         "not_typing": {"()": "marginsite.log.NotTyping"},
         "untraced": {"()": "marginsite.log.Untraced"},
+        "refused": {"()": "marginsite.log.Refused"},
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     # urllib3 logs whole URLs at DEBUG; never let it.
     # Celery's own lines, several for every tick, would bury everything else.
     "loggers": {
-        "django.request": {"filters": ["not_typing"]},
+        "django.request": {"filters": ["not_typing", "refused"]},
         "django.security.SuspiciousOperation": {"filters": ["untraced"]},
         "django.security.DisallowedHost": {"filters": ["untraced"]},
         "urllib3": {"level": "INFO"},

@@ -7,7 +7,7 @@ from django.test import Client
 from django.utils.html import strip_tags
 
 
-@pytest.mark.parametrize("code", ["400", "403", "403_csrf", "404", "500", "503"])
+@pytest.mark.parametrize("code", ["400", "403", "403_csrf", "404", "405", "500", "503"])
 def test_an_error_page_needs_nothing_and_shows_a_way_out(code: str) -> None:
     page = render_to_string(f"{code}.html")
 
@@ -56,3 +56,29 @@ def test_a_form_from_before_signing_in_again_is_explained(owner: User) -> None:
 
     assert answer.status_code == 403
     assert "This form is too old" in answer.content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/borrow/confirm/", "/keys/paper/", "/files/archive/"])
+def test_where_only_a_button_leads_is_said_in_words(owner: User, path: str) -> None:
+    client = Client()
+    client.force_login(owner)
+
+    answer = client.get(path)
+
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+    assert "press the button there" in answer.text
+
+
+@pytest.mark.django_db
+def test_whoever_is_no_administrator_is_told_so_in_one_line_of_the_log(
+    owner: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = Client()
+    client.force_login(owner)
+
+    answer = client.get("/admin/", follow=True)
+
+    assert (answer.status_code, "Only administrators" in answer.text) == (403, True)
+    [record] = [one for one in caplog.records if one.name == "django.request"]
+    assert record.exc_info is None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -194,6 +195,7 @@ def chart(
         "data": {
             "from": _seconds(first),
             "to": _seconds(now),
+            "zone": str(timezone.get_current_timezone()),
             "lines": lines,
             "marks": [[_seconds(mark.at), _mark_words(mark)] for mark in marks if mark.at >= first],
         },

@@ -11,12 +11,15 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_added, authenticator_removed, authenticator_reset
 from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import User
 from django.core import signing
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.utils import timezone
 from django.utils.crypto import get_random_string
+from django.views.decorators.http import require_safe
 
 from loans import venues
 from loans.forms.proof import Unreadable
@@ -122,3 +125,10 @@ def _renewed(*, request: HttpRequest, authenticator: Authenticator, **_: Any) ->
 def _write_down(action: str, request: HttpRequest, actor: User | None, **facts: str) -> None:
     address = request.META.get("REMOTE_ADDR")
     audit.record(action=action, actor=actor, now=timezone.now(), address=address, **facts)
+
+
+@login_not_required
+@require_safe
+def without_mail(request: HttpRequest) -> HttpResponse:
+    """Whom to ask for a new password, where the site sends no mail."""
+    return render(request, "account/password_reset_without_mail.html")

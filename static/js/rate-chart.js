@@ -35,7 +35,9 @@
   }
 
   const percent = (value) => (value === null || value === undefined ? "–" : `${value.toFixed(6).replace(/0{1,4}$/, "")} %`);
-  const time = (seconds) => `${new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC`;
+  const date = { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: data.zone };
+  const clock = new Intl.DateTimeFormat("sv-SE", date);
+  const time = (seconds) => `${clock.format(new Date(seconds * 1000))} ${data.zone}`;
 
   function tell(chart) {
     const at = chart.cursor.idx ?? chart.data[0].length - 1;
@@ -70,7 +72,7 @@
         width: holder.clientWidth,
         height: HEIGHT,
         legend: { show: false },
-        tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
+        tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), data.zone),
         cursor: { y: false, drag: { x: true, y: false } },
         scales: { x: { time: true }, y: { range: (_, low, high) => (low === high ? [low * 0.9, high * 1.1 || 1] : uPlot.rangeNum(low, high, 0.1, true)) } },
         axes: [{ ...axis, values: [[31536000, "{YYYY}"], [2419200, "{MMM}", "\n{YYYY}"], [86400, "{D} {MMM}", "\n{YYYY}"], [60, "{HH}:{mm}", "\n{D} {MMM} {YYYY}", null, "\n{D} {MMM}"]].map((row) => [...row, ...Array(8 - row.length).fill(null), 1]) }, { ...axis, size: 84, values: (_, ticks) => ticks.map((tick) => `${Number(tick.toPrecision(6))} %`) }],

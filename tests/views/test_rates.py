@@ -22,6 +22,7 @@ from tests.factories import (
     make_margin_account,
     make_margin_side,
     make_market,
+    make_person,
     make_rate_change,
     make_share,
     make_terms,
@@ -423,6 +424,18 @@ def test_a_new_site_says_since_when_rates_are_watched(trader: Client) -> None:
     assert "What is shown is watched since" in young
     assert 'class="spark"' in young
     assert "watched since" not in old
+
+
+def test_a_chart_is_read_in_the_persons_zone(db: None) -> None:
+    market = make_market()
+    make_rate_change(market=market, at=timezone.now() - timedelta(hours=1), daily_rate="0.00055")
+    client = Client()
+    client.force_login(make_person(zone="Asia/Kathmandu"))
+
+    answer = client.get(f"/rates/{market.symbol}/")
+
+    assert answer.context["chart"]["data"]["zone"] == "Asia/Kathmandu"
+    assert "Times in Asia/Kathmandu." in answer.text
 
 
 def test_a_chart_begins_where_the_first_rate_is_known(trader: Client) -> None:

@@ -63,3 +63,19 @@ def test_guessing_is_cut_off_in_a_known_browser_too(owner: User) -> None:
 
     assert WRONG in told[0]
     assert "Too many wrong attempts" in told[-1]
+
+
+def test_what_is_posted_without_a_session_is_said_to_have_done_nothing(db: None) -> None:
+    browser = Client()
+
+    answer = browser.post("/borrow/confirm/", {"nonce": "any"}, follow=True)
+
+    assert answer.request["PATH_INFO"] == "/accounts/login/"
+    assert "nothing was done" in answer.text
+
+
+def test_without_mail_nobody_is_promised_one(db: None) -> None:
+    page = Client().get("/accounts/password/reset/").text
+
+    assert "An administrator of your team can give you a new password" in page
+    assert "<form" not in page
