@@ -170,12 +170,17 @@ def told_of(account_id: UUID, ids: Sequence[str], *, now: datetime) -> Mapping[s
     )
     by_id = {loan.record_id: loan for loan in doubted}
     seen = Observation.objects.filter(
-        account_id=account_id, kind=Kind.BORROW, record_id__in=ids, seen_at__lte=now
-    )
+        account_id=account_id, kind=Kind.BORROW, seen_at__lte=now
+    ).order_by("record_id", "id")
     found: dict[str, list[Told]] = defaultdict(list)
-    found |= {key: _told_of_doubted(loan, seen) for key, loan in by_id.items()}
-    figures = seen.exclude(record_id__in=by_id) if by_id else seen
-    for record_id, seen_at, figure in figures.order_by("record_id", "id").values_list(
+    if by_id:
+        bodies = seen.filter(record_id__in=by_id).values_list("record_id", "seen_at", "body")
+        for record_id, seen_at, body in bodies:
+            row = read_borrow_record(body)
+            if row.interest is not None and not record_store.impossible(by_id[record_id], row):
+                found[record_id].append(Told(seen_at, row.interest))
+    figures = seen.filter(record_id__in=[one for one in ids if one not in by_id])
+    for record_id, seen_at, figure in figures.values_list(
         "record_id", "seen_at", KT("body__interest_amount")
     ):
         # SQLite writes a JSON null as a word. Rows were read before they were kept, so what else
@@ -184,17 +189,6 @@ def told_of(account_id: UUID, ids: Sequence[str], *, now: datetime) -> Mapping[s
             interest = rows.amount({"told": str(figure)}, "told")
             found[record_id].append(Told(seen_at, interest))
     return found
-
-
-def _told_of_doubted(loan: BorrowRecord, seen: QuerySet[Observation]) -> list[Told]:
-    """As `told_of`, of a loan of which something was told that does not fit it."""
-    rows_of = seen.filter(record_id=loan.record_id).order_by("id")
-    read = ((at, read_borrow_record(body)) for at, body in rows_of.values_list("seen_at", "body"))
-    return [
-        Told(at, row.interest)
-        for at, row in read
-        if row.interest is not None and not record_store.impossible(loan, row)
-    ]
 
 
 def _lent(slot: Slot, now: datetime) -> QuerySet:

@@ -49,7 +49,6 @@ def read_wanted(
     found: dict[str, Any] = {
         "zone": zone,
         "account": accounts[0] if accounts else None,
-        "month": month_of(now, zone).previous,
         "as_of": now.replace(microsecond=0),
     }
     readers: dict[str, Callable[[str], Any]] = {
@@ -60,6 +59,8 @@ def read_wanted(
     }
     errors: dict[str, str] = {}
     for name, read in readers.items():
+        if name == "month":
+            found["month"] = month_of(now, found["zone"]).previous
         if not typed[name]:
             continue
         try:

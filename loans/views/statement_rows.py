@@ -69,7 +69,7 @@ class MovementRow:
     is_unknown: bool
 
 
-def present(statement: Statement, *, now: datetime) -> dict[str, object]:
+def present(statement: Statement, *, now: datetime, reader_zone: str) -> dict[str, object]:
     """Everything the page prints of a statement."""
     proof = statement.proof
     return {
@@ -83,7 +83,7 @@ def present(statement: Statement, *, now: datetime) -> dict[str, object]:
         "movements": [_movement(one) for one in statement.movements],
         "fixed_href": _fixed(statement, "loans:history_statement"),
         "file_href": _fixed(statement, "loans:history_statement_csv"),
-        "lists": _lists(statement),
+        "lists": _lists(statement, reader_zone),
         "previous_href": _page(statement.account, statement.month.previous),
         "next_href": "" if statement.is_running else _page(statement.account, statement.month.next),
     }
@@ -206,13 +206,19 @@ def _fixed(statement: Statement, name: str) -> str:
     return f"{reverse(name)}?{urlencode(query)}"
 
 
-def _lists(statement: Statement) -> Sequence[tuple[str, str]]:
-    """The month's records as filtered lists."""
+def _lists(statement: Statement, reader_zone: str) -> Sequence[tuple[str, str]]:
+    """The month's records as filtered lists: of its days, or from instant to instant where its zone
+    is not the reader's.
+    """
+    month, zone = statement.month, statement.zone
+    ends = month.first_day.isoformat(), month.last_day.isoformat()
+    if str(zone) != reader_zone:
+        ends = link_text(month.starts_at(zone)), link_text(month.ends_at(zone))
     query = urlencode(
         {
             "account": str(statement.account.pk),
-            "from": statement.month.first_day.isoformat(),
-            "to": statement.month.last_day.isoformat(),
+            "from": ends[0],
+            "to": ends[1],
             "sort": "at",
         }
     )

@@ -32,7 +32,7 @@ def statement(request: HtmxHttpRequest) -> HttpResponse:
     if wanted.account and not wanted.errors:
         context["statement"] = made = _state(wanted)
         with timezone.override(made.zone):
-            context |= statement_rows.present(made, now=now)
+            context |= statement_rows.present(made, now=now, reader_zone=str(zone))
     status = 422 if wanted.errors else 200
     with timezone.override(wanted.zone):  # a link shows everybody what its maker saw
         return render_page(request, "loans/statement.html", context, status=status)

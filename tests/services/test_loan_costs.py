@@ -263,8 +263,10 @@ def test_runs_of_rows_give_what_all_rows_at_once_give(
 
 
 @pytest.mark.django_db
-def test_the_queries_do_not_grow_with_the_loans(account: Account) -> None:
+@pytest.mark.parametrize("changed", [False, True])
+def test_the_queries_do_not_grow_with_the_loans(account: Account, changed: bool) -> None:
     def queries() -> int:
+        BorrowRecord.objects.update(story_changed=changed)
         with CaptureQueriesContext(connection) as found:
             costs(account)
         return len(found)

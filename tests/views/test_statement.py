@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.html import strip_tags
 
 from loans.models import Account, AccountShare, BorrowRecord, Kind
+from loans.services.statement_query import read_wanted
 from tests import factories
 from tests.factories import HOUR
 
@@ -218,6 +219,31 @@ def test_a_fixed_statement_is_the_same_for_whoever_opens_its_link(
         else:
             assert entries_in(mine.text) == entries_in(theirs.text)
             assert "UTC" in entries_in(theirs.text)
+
+
+def test_the_lists_of_a_statement_in_another_zone_are_of_its_instants(
+    client: Client, desk: Account
+) -> None:
+    at = datetime(2025, 9, 30, 16, tzinfo=UTC)  # in Tokyo it is October
+    factories.keep(
+        Kind.BORROW,
+        [factories.borrow_row(account=desk, record_id=f"T{n}", at=at) for n in range(61)],
+    )
+
+    page = client.get(PAGE, OCTOBER | {"zone": "Asia/Tokyo"}).text
+
+    [link] = [
+        unescape(link) for link in re.findall(r'href="(/history/borrows/[^"]*sort=at)"', page)
+    ]
+    assert "of exactly the 61 rows of this list" in client.get(link).text
+
+
+def test_without_a_month_the_last_one_of_the_zone_named_is_stated() -> None:
+    now = datetime(2025, 10, 31, 20, tzinfo=UTC)  # in Tokyo it is November
+
+    for zone, month in (("", "2025-09"), ("Asia/Tokyo", "2025-10")):
+        wanted = read_wanted({"zone": zone}, accounts=[], now=now, zone=UTC)
+        assert str(wanted.month) == month
 
 
 def entries_in(page: str) -> str:
