@@ -48,6 +48,10 @@ class Retold:
         """The debt it belongs to."""
         return Slot(self.loan.account_id, self.loan.symbol, self.loan.currency)
 
+    def is_known(self, as_of: datetime) -> bool:
+        """Whether the loan's principal had been told by then."""
+        return any(said.principal for said in self.tellings if said.seen_at <= as_of)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cut:
@@ -81,10 +85,6 @@ class Cut:
         figures = [said.interest for said in self.counted(one) if said.interest is not None]
         return max(figures, default=exact.ZERO)
 
-    def is_known(self, one: Retold) -> bool:
-        """Whether the principal of a loan had been told by `as_of`."""
-        return _is_known(one, self.as_of)
-
     def movements(self, since: datetime) -> dict[Slot, Recorded]:
         """What was borrowed and repaid from `since` on, and told of the loans taken then: from the
         records themselves, so that it checks the totals that the cuts are made of. Two queries.
@@ -105,7 +105,7 @@ def cut(account: Account, *, until: datetime, as_of: datetime) -> Cut:
         _late(kind, account, until, as_of) for kind in (Kind.BORROW, Kind.REPAY)
     )
     again = list(retold(_told_again(account, until, as_of)))
-    unknown = [one for one in again if one.loan.principal and not _is_known(one, as_of)]
+    unknown = [one for one in again if one.loan.principal and not one.is_known(as_of)]
     unread = _unread(account, sums, unknown, until, as_of) if late_loans.records else []
     told = {one.loan.pk for one in again}
     found = Cut(
@@ -151,7 +151,7 @@ def retold(loans: Iterable[BorrowRecord]) -> Iterator[Retold]:
             account_id=loan.account_id, kind=Kind.BORROW, record_id__in=list(said)
         )
         for key, seen_at, body in rows.order_by("id").values_list("record_id", "seen_at", "body"):
-            telling = _telling(by_id[key], seen_at, body)
+            telling = telling_of(by_id[key], seen_at, body)
             if telling:
                 said[key].append(telling)
         yield from (_retold(by_id[key], tellings) for key, tellings in said.items())
@@ -163,7 +163,7 @@ def _retold(loan: BorrowRecord, tellings: Sequence[Telling]) -> Retold:
     return Retold(loan, tuple(tellings) or (kept,))
 
 
-def _telling(loan: BorrowRecord, seen_at: datetime, body: Mapping) -> Telling | None:
+def telling_of(loan: BorrowRecord, seen_at: datetime, body: Mapping) -> Telling | None:
     """One observation as read; None for what cannot be of this loan, which was refused."""
     try:
         row = read_borrow_record(body)
@@ -219,11 +219,6 @@ def _told_again(account: Account, until: datetime, as_of: datetime) -> QuerySet[
     )
 
 
-def _is_known(one: Retold, as_of: datetime) -> bool:
-    """Whether the principal of a loan had been told by then."""
-    return any(said.principal for said in one.tellings if said.seen_at <= as_of)
-
-
 def _unread(
     account: Account,
     debts: Mapping[Slot, Recorded],
@@ -259,7 +254,7 @@ def _corrected(
         known, loan = sums.get(one.slot, Recorded()), one.loan
         too_much = exact.minus(loan.interest or exact.ZERO, at.told(one))
         known = replace(known, told=exact.minus(known.told, too_much))
-        if loan.principal is not None and not at.is_known(one):
+        if loan.principal is not None and not one.is_known(at.as_of):
             borrowed = exact.minus(known.borrowed, loan.principal)
             known = replace(known, borrowed=borrowed, unknown=known.unknown + 1)
         sums[one.slot] = known

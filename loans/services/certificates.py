@@ -29,7 +29,6 @@ class Certificate:
     """
 
     since: datetime | None = None
-
     streams: int = 0
     busy: int = 0
     unproven: int = 0

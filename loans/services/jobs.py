@@ -4,7 +4,7 @@ Every step is a compare-and-set, so that two workers, a person who cancels and a
 back from the dead can meet without harm. Makes no file and calls no exchange.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from django.db.models import F, Q, QuerySet
 
 from loans.models import Account, Job
 from loans.services.audit import By
+from loans.services.clock import Clock
 
 # A hold is renewed with every bit of progress; a worker that was killed holds it no longer.
 LEASE = timedelta(seconds=180)
@@ -30,8 +31,6 @@ MOST_A_DAY = 40
 MOST_HELD = 2
 MOST_LOSSES = 5
 LOST = "Its worker was lost {losses} times, so it was given up. Ask for it once more."
-
-Clock = Callable[[], datetime]
 
 
 class TooMany(ValueError):

@@ -77,7 +77,7 @@ def _out(slot: Slot, since: datetime, at: Cut) -> list[_Out]:
     )
     lent = BorrowRecord.objects.filter(**known, at__lt=at.until).order_by("at", "record_id")
     found = []
-    told_later = {one.loan.record_id for one in at.retold if not at.is_known(one)}
+    told_later = {one.loan.record_id for one in at.retold if not one.is_known(at.as_of)}
     for key, taken_at, principal, rate in lent.values_list(
         "record_id", "at", "principal", "daily_rate"
     ):

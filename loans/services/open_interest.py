@@ -11,7 +11,8 @@ from django.db.models import Q
 
 from loans.bitmart.client import Client
 from loans.models import Account, BorrowRecord, Coverage, Kind
-from loans.services.records import Clock, Learned, Stream
+from loans.services.clock import Clock
+from loans.services.records import Learned, Stream
 from loans.services.windows import SECOND
 
 HOURLY = timedelta(minutes=59)

@@ -15,6 +15,7 @@ from loans.bitmart.responses import Listing
 from loans.bitmart.responses import RefusedRow as Refusal
 from loans.bitmart.rows import excerpt
 from loans.models import Account, Coverage, Kind
+from loans.services.clock import Clock
 from loans.services.shelf import DatabaseShelf, Shelf
 from loans.services.windows import (
     LONGEST,
@@ -46,9 +47,6 @@ MOST_WINDOWS = 60
 GOAL = 65
 AUDITED_PERCENT = 1
 RECENT_EVERY, WHOLE_EVERY = timedelta(days=1), timedelta(days=7)
-
-
-Clock = Callable[[], datetime]
 
 
 @dataclass(slots=True)

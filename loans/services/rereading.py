@@ -13,12 +13,12 @@ from loans.bitmart.client import Client
 from loans.bitmart.errors import Refused
 from loans.bitmart.responses import BorrowRecord
 from loans.models import Coverage
+from loans.services.clock import Clock
 from loans.services.records import (
     EARLIEST,
     OUT_OF_RANGE,
     RECENT_EVERY,
     WHOLE_EVERY,
-    Clock,
     Learned,
     Stream,
     fitting,

@@ -24,6 +24,7 @@ from loans.bitmart.secret import Credentials
 from loans.models import Account, Instruction, InstructionEvent, State
 from loans.services import lights, preflight, rights
 from loans.services.bounds import Bounds, seconds
+from loans.services.clock import Clock
 from loans.services.journal import Entry, Journal
 from loans.services.recovery import reopen, still_recovering
 from loans.services.transitions import move
@@ -33,7 +34,6 @@ RETRY_AFTER = timedelta(seconds=4)
 MILLISECOND = timedelta(milliseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-Clock = Callable[[], datetime]
 Step = Callable[[str], None]
 
 

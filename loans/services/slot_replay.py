@@ -21,12 +21,11 @@ from redis import RedisError
 
 from loans import exact, replay
 from loans.bitmart import rows
-from loans.bitmart.readers import read_borrow_record
 from loans.fields import ExactSum
 from loans.models import BorrowRecord, Kind, Observation, RepayRecord
 from loans.repaying import Repayment, Repayments
 from loans.replay import NO_RATES, Hours, Loan, Part, Span, Told, VenueRates
-from loans.services import record_store
+from loans.services.balances import telling_of
 from loans.services.position import Slot
 from loans.services.seen_rates import seen_rates
 
@@ -176,9 +175,9 @@ def told_of(account_id: UUID, ids: Sequence[str], *, now: datetime) -> Mapping[s
     if by_id:
         bodies = seen.filter(record_id__in=by_id).values_list("record_id", "seen_at", "body")
         for record_id, seen_at, body in bodies:
-            row = read_borrow_record(body)
-            if row.interest is not None and not record_store.impossible(by_id[record_id], row):
-                found[record_id].append(Told(seen_at, row.interest))
+            said = telling_of(by_id[record_id], seen_at, body)
+            if said and said.interest is not None:
+                found[record_id].append(Told(seen_at, said.interest))
     figures = seen.filter(record_id__in=[one for one in ids if one not in by_id])
     for record_id, seen_at, figure in figures.values_list(
         "record_id", "seen_at", KT("body__interest_amount")

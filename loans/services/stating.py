@@ -118,7 +118,7 @@ def _movements(before: Cut, after: Cut) -> Iterator[Movement]:
     span |= {"first_seen_at__lte": after.as_of}
     rows = [(one.at, 0, one.pk, Kind.BORROW, one) for one in BorrowRecord.objects.filter(**span)]
     rows += [(one.at, 1, one.pk, Kind.REPAY, one) for one in RepayRecord.objects.filter(**span)]
-    unknown = {one.loan.pk for one in after.retold if not after.is_known(one)}
+    unknown = {one.loan.pk for one in after.retold if not one.is_known(after.as_of)}
     owed = {slot: figures.principal for slot, figures in before.recorded.items()}
     for _, _, pk, kind, record in sorted(rows, key=lambda row: row[:3]):
         slot = Slot(record.account_id, record.symbol, record.currency)
@@ -135,7 +135,7 @@ def _late(after: Cut) -> Late:
     told_later = [
         one
         for one in after.retold
-        if after.is_known(one)
+        if one.is_known(after.as_of)
         and one.tellings[0].seen_at <= after.as_of
         and not one.tellings[0].principal
         and not any(said.principal for said in one.tellings if said.seen_at <= after.until)

@@ -32,9 +32,10 @@ from loans.models import (
 )
 from loans.services import new_rows
 from loans.services.changed_rows import write_changed
+from loans.services.clock import Clock
 from loans.services.feeds import FeedTrouble
 from loans.services.positions import loans_out_since
-from loans.services.records import MOST_WINDOWS, NOT_SERVED, Clock, Learned, read_stream
+from loans.services.records import MOST_WINDOWS, NOT_SERVED, Learned, read_stream
 
 logger = logging.getLogger(__name__)
 

@@ -30,11 +30,11 @@ def statement(request: HtmxHttpRequest) -> HttpResponse:
         context["months"] = sorted({*months, *present}, reverse=True)
         context["venue_band"] = "live" if wanted.account.is_real_money else "paper"
     if wanted.account and not wanted.errors:
-        context["statement"] = made = _state(wanted)
-        with timezone.override(made.zone):
-            context |= statement_rows.present(made, now=now, reader_zone=str(zone))
+        context["statement"] = _state(wanted)
     status = 422 if wanted.errors else 200
     with timezone.override(wanted.zone):  # a link shows everybody what its maker saw
+        if made := context.get("statement"):
+            context |= statement_rows.present(made, now=now, reader_zone=str(zone))
         return render_page(request, "loans/statement.html", context, status=status)
 
 
