@@ -163,9 +163,10 @@ class RateField(ExactDecimalField):
         super().__init__(*args, **({"integer_digits": 8, "places": 16} | kwargs))
 
 
-# Ten digits a part: SQLite's integers hold the sum of hundreds of millions of them.
-PART = 10
+# Eleven digits a part: SQLite's integers hold the sum of ninety million of them.
+PART = 11
 PART_BASE = 10**PART
+FIRST_PART = 18  # and of nine of these, which hold digits that few values have
 
 
 class ExactSum(Aggregate):
@@ -184,22 +185,24 @@ class ExactSum(Aggregate):
         if self.filter is not None or self.distinct or not digits:
             return self.as_sql(compiler, connection, function="EXACT_SUM", **extra)
         column, params = compiler.compile(source)
-        parts = sums_of_parts(column, digits, connection.vendor)
+        parts = [f"SUM({part})" for part in parts_of(column, digits, connection.vendor)]
         return f"EXACT_JOIN({digits}, {', '.join(parts)})", [*params] * len(parts)
 
 
-def sums_of_parts(column: str, digits: int, vendor: str) -> list[str]:
-    """The exact sum over a column of so many digits, as SQL of plain numbers that may be added up
-    further: on PostgreSQL the sum itself; on SQLite integers, of which the last stands for the
-    column's last ten digits in its smallest unit, and each before it for ten digits more.
+def parts_of(column: str, digits: int, vendor: str) -> list[str]:
+    """A column of so many digits as SQL of plain numbers, each of which may be added up: on
+    PostgreSQL the value itself; on SQLite integers, of which the last stands for the column's last
+    eleven digits in its smallest unit, and each before it for eleven digits more.
     """
     if vendor == "postgresql":
-        return [f"SUM({column})"]
+        return [column]
     # As numbers, all texts are one followed by `digits` zeros more than their values.
-    first = digits % PART or PART
-    sums = [f"SUM(CAST(SUBSTR({column}, 1, {1 + first}) AS INTEGER) - {10**first})"]
-    return sums + [
-        f"SUM(CAST(SUBSTR({column}, {start}, {PART}) AS INTEGER))"
+    first = digits % PART
+    while first + PART <= FIRST_PART and first < digits:
+        first += PART
+    parts = [f"CAST(SUBSTR({column}, 1, {1 + first}) AS INTEGER) - {10**first}"]
+    return parts + [
+        f"CAST(SUBSTR({column}, {start}, {PART}) AS INTEGER)"
         for start in range(2 + first, 2 + digits, PART)
     ]
 

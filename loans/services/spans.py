@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache, cached_property, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 from django.db.models import Model
 
 from loans import exact
-from loans.fields import PART, sums_of_parts, units_of_parts
+from loans.fields import parts_of, units_of_parts
 from loans.models import ALL_PAIRS, Account, BorrowRecord, Kind, RecordTotal
 from loans.periods import ALL_TIME, BEGIN, SIZES, kept
 from loans.services.position import Slot
@@ -27,34 +27,29 @@ from loans.services.sql import ALWAYS, Condition, ask, both, one_of, to_database
 FAR = 100_000  # more periods than there are before any instant that can be asked for
 MICROSECOND = timedelta(microseconds=1)
 _SIZES = {size // MICROSECOND: size for size in SIZES}
-COUNTS_OF_TOTALS = ", ".join(f"SUM({name}) AS {name}" for name in COUNTS)
-COUNTS_OF_RECORDS = ", ".join(
-    f"COUNT({what}) AS {name}"
-    for what, name in zip(("*", "principal", "interest"), COUNTS, strict=True)
-)
-Piece = tuple[datetime, datetime]
-Periods = tuple[int, int]
+# Totals beside the range that each is in. Both engines are made to look up range by range: left to
+# themselves, they would rather read all totals of a pair.
+RANGES = {
+    "postgresql": (
+        "(VALUES {ranges}) AS span(sign, begins, ends) "
+        "CROSS JOIN LATERAL (SELECT * FROM {totals} OFFSET 0) AS total"
+    ),
+    "sqlite": (
+        "(WITH span(sign, begins, ends) AS (VALUES {ranges}) SELECT * FROM span) AS span "
+        "CROSS JOIN {totals}"
+    ),
+}
+Range = tuple[int, int, int]  # a sign, the first period and the last one
+Piece = tuple[int, datetime, datetime]  # a sign, and the two ends
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
-    """Ranges of periods, both ends included, and pieces of days, whose records are read."""
+class Cut(NamedTuple):
+    """A span in pieces: what is in it is what those add up to, each with its sign: ranges of
+    periods, and pieces of days, whose records are read.
+    """
 
-    periods: tuple[Periods, ...] = ()
+    periods: tuple[Range, ...]
     records: tuple[Piece, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """A span in pieces: what is in it is what they add up to, less what is to be taken away."""
-
-    added: Side = Side()
-    taken: Side = Side()
-
-    @property
-    def sides(self) -> tuple[tuple[int, Side], ...]:
-        """Both, with their signs."""
-        return (1, self.added), (-1, self.taken)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,21 +89,19 @@ def by_slot(
     """
     names, wanted = ["symbol", "currency"], Wanted(kind=kind, accounts=[account])
     convert = to_database(BorrowRecord, "first_seen_at")
-    model, own = MODELS[Kind(kind)], _owned([account])
+    model, own, cut = MODELS[Kind(kind)], _owned([account]), cut_up(None, until)
     has_totals, totals = both(own, ("kind = %s", (str(kind),)), (f"period = {ALL_TIME}", ()))
     pairs = f"SELECT symbol FROM {RecordTotal._meta.db_table} WHERE {has_totals}"  # noqa: S608 - our own names
     of_pairs: Condition = (f"symbol IN ({pairs}) AND symbol <> '{ALL_PAIRS}'", totals)
-    members = []
-    for sign, side in cut_up(None, until).sides:
-        # Each span by itself, or SQLite would go through every day of every pair.
-        members += [_of_totals(wanted, [one], sign, names, of_pairs) for one in side.periods]
-        members += [_of_records(wanted, _within(*one), sign, names) for one in side.records]
+    members = [_of_totals(wanted, cut.periods, names, of_pairs)]
+    for sign, *ends in cut.records:
+        members.append(_of_records(wanted, _within(*ends), names, sign))
     # Named by their ids, or SQLite would rather go through everything before `until`.
     condition, values = both(
         own, _within(None, until), ("first_seen_at > %s", (convert(known_at),))
     )
     unknown = f"id IN (SELECT id FROM {model._meta.db_table} WHERE {condition})"  # noqa: S608 - our own names
-    members.append(_of_records(wanted, (unknown, values), -1, names))
+    members.append(_of_records(wanted, (unknown, values), names, -1))
     # How best to find those that nobody knew of depends on how many there are.
     found = _added_up(wanted, members, names, keep=False)
     return {Slot(account.pk, *slot): figures for slot, figures in found.items()}
@@ -118,13 +111,12 @@ def _added_up(
     wanted: Wanted, members: Sequence[Condition], names: Sequence[str], *, keep: bool
 ) -> dict[tuple[str, ...], Figures]:
     """The sums of all members together, by these columns and in their order."""
-    width, by, n = _width(connection.vendor), ", ".join(names), len(names)
-    every = " UNION ALL ".join(text for text, _ in members)
-    rows = ask(
-        f"SELECT {by}, {_signed(wanted.kind, width)} FROM ({every}) AS piece GROUP BY {by}",  # noqa: S608 - our own names
-        [value for _, values in members for value in values],
-        keep=keep,
-    )
+    width, n = _width(connection.vendor), len(names)
+    text = " UNION ALL ".join(text for text, _ in members)
+    if len(members) > 1:
+        by, sums = ", ".join(names), _sums_of_sums(wanted.kind, connection.vendor)
+        text = f"SELECT {by}, {sums} FROM ({text}) AS piece GROUP BY {by}"  # noqa: S608 - our own names
+    rows = ask(text, [value for _, values in members for value in values], keep=keep)
     found: dict[tuple[str, ...], Figures] = {}
     for row in sorted(rows):  # no two have the same names
         key, counts, parts = row[:n], row[n : n + len(COUNTS)], row[n + len(COUNTS) :]
@@ -141,44 +133,59 @@ def _sum(parts: Sequence[Any]) -> Decimal:
     return exact.from_units(units_of_parts(parts))
 
 
-@lru_cache(maxsize=8)
-def _signed(kind: str, width: int) -> str:
-    """The sums over pieces of their counts and parts, each with its sign."""
-    parts = [f"{name}_{n}" for name in names_of(kind) for n in range(width)]
-    return ", ".join(f"SUM(sign * {column})" for column in (*COUNTS, *parts))
+@lru_cache(maxsize=4)
+def _sums_of_sums(kind: str, vendor: str) -> str:
+    """The sums over members of their counts and parts."""
+    parts = [f"{name}_{n}" for name in names_of(kind) for n in range(_width(vendor))]
+    return ", ".join(f"SUM({column})" for column in (*COUNTS, *parts))
 
 
 @cache
 def _width(vendor: str) -> int:
     """How many parts a sum of totals has, which are wider than records."""
     field = RecordTotal._meta.get_field("principal")
-    return len(sums_of_parts(field.column, field.digits, vendor))
+    return len(parts_of(field.column, field.digits, vendor))
 
 
-@lru_cache(maxsize=16)
-def _sums(model: type[Model], kind: str, vendor: str) -> str:
-    """The parts of every sum, beginning with the same one whatever it is of."""
-    columns = []
+@lru_cache(maxsize=8)
+def _parts(model: type[Model], kind: str, vendor: str) -> list[tuple[str, str]]:
+    """The parts of every sum by their names, the same ones whatever is added up."""
+    found = []
     for name in names_of(kind):
         field = model._meta.get_field(name)
-        if field.digits % PART or field.places != exact.PLACES:
-            raise ValueError(f"the parts of {field} do not lie above those of other sums")
-        parts = sums_of_parts(field.column, field.digits, vendor)
+        if field.places != exact.PLACES:
+            raise ValueError(f"the parts of {field} are in other units than those of other sums")
+        parts = parts_of(field.column, field.digits, vendor)
         parts = ["NULL"] * (_width(vendor) - len(parts)) + parts
-        columns += [f"{part} AS {name}_{n}" for n, part in enumerate(parts)]
-    return ", ".join(columns)
+        found += [(f"{name}_{n}", part) for n, part in enumerate(parts)]
+    return found
+
+
+@lru_cache(maxsize=4)
+def _sums_of_totals(kind: str, vendor: str) -> str:
+    """Each total counts with the sign of its range."""
+    parts = [(name, name) for name in COUNTS] + _parts(RecordTotal, kind, vendor)
+    return ", ".join(f"SUM(sign * ({part})) AS {name}" for name, part in parts)
+
+
+@lru_cache(maxsize=8)
+def _sums_of_records(kind: str, vendor: str, sign: int) -> str:
+    """All records with one sign."""
+    counted = zip(COUNTS, ("*", "principal", "interest"), strict=True)
+    sums = [f"{sign} * COUNT({what}) AS {name}" for name, what in counted]
+    parts = _parts(MODELS[Kind(kind)], kind, vendor)
+    return ", ".join([*sums, *(f"{sign} * SUM({part}) AS {name}" for name, part in parts)])
 
 
 def _members(wanted: Wanted) -> Iterator[Condition]:
-    """The sums of each piece, as statements with the same columns."""
-    names, listed = ["currency"], wanted.symbols
+    """What is to be added up, as statements with the same columns."""
+    names, listed, cut = ["currency"], wanted.symbols, cut_up(wanted.since, wanted.until)
     pairs = ALWAYS if listed is None else one_of("symbol", tuple(listed))
-    of_pairs = one_of("symbol", (ALL_PAIRS,)) if listed is None else pairs
-    for sign, side in cut_up(wanted.since, wanted.until).sides:
-        if side.periods:
-            yield _of_totals(wanted, side.periods, sign, names, of_pairs)
-        for piece in side.records:
-            yield _of_records(wanted, both(_within(*piece), pairs), sign, names)
+    if cut.periods:
+        of_pairs = one_of("symbol", (ALL_PAIRS,)) if listed is None else pairs
+        yield _of_totals(wanted, cut.periods, names, of_pairs)
+    for sign, *ends in cut.records:
+        yield _of_records(wanted, both(_within(*ends), pairs), names, sign)
     if wanted.named:
         named: Condition = ("record_id = %s", (wanted.named,))
         if wanted.symbols:
@@ -186,8 +193,7 @@ def _members(wanted: Wanted) -> Iterator[Condition]:
             named = both(named, (f"NOT {others}", values))
         if wanted.symbol:
             named = both(named, ("symbol = %s", (wanted.symbol,)))
-        within = _within(wanted.since, wanted.until)
-        yield _of_records(wanted, both(within, named), 1, names)
+        yield _of_records(wanted, both(_within(wanted.since, wanted.until), named), names, 1)
 
 
 def _within(since: datetime | None, until: datetime | None) -> Condition:
@@ -198,45 +204,35 @@ def _within(since: datetime | None, until: datetime | None) -> Condition:
     )
 
 
-def _of_totals(
-    wanted: Wanted,
-    periods: Sequence[Periods],
-    sign: int,
-    names: Sequence[str],
-    pairs: Condition,
-) -> Condition:
-    spans = " OR ".join(["period BETWEEN %s AND %s"] * len(periods))
-    meant = both(
-        ("kind = %s", (str(wanted.kind),)),
-        pairs,
-        (f"({spans})", tuple(bound for span in periods for bound in span)),
-    )
-    return _summed(wanted, RecordTotal, COUNTS_OF_TOTALS, meant, sign, names)
-
-
-def _of_records(wanted: Wanted, meant: Condition, sign: int, names: Sequence[str]) -> Condition:
-    return _summed(wanted, MODELS[Kind(wanted.kind)], COUNTS_OF_RECORDS, meant, sign, names)
-
-
 def _owned(accounts: Sequence[Account]) -> Condition:
     convert = to_database(Account, "id")
     return one_of("account_id", [convert(account.pk) for account in accounts])
 
 
-def _summed(
-    wanted: Wanted,
-    model: type[Model],
-    counts: str,
-    meant: Condition,
-    sign: int,
-    names: Sequence[str],
+def _of_totals(
+    wanted: Wanted, ranges: Sequence[Range], names: Sequence[str], pairs: Condition
 ) -> Condition:
-    """The sign, the counts and the parts of the sums, for each of those that are named."""
+    """The totals of ranges of periods, each with its sign."""
+    kind: Condition = ("kind = %s", (str(wanted.kind),))
+    within: Condition = ("period BETWEEN span.begins AND span.ends", ())
+    condition, values = both(wanted.of_all, kind, pairs, within)
+    source = RANGES[connection.vendor].format(
+        ranges=", ".join(["(%s, %s, %s)"] * len(ranges)),
+        totals=f"{RecordTotal._meta.db_table} WHERE {condition}",
+    )
+    by, sums = ", ".join(names), _sums_of_totals(wanted.kind, connection.vendor)
+    statement = f"SELECT {by}, {sums} FROM {source} GROUP BY {by}"  # noqa: S608 - our own names
+    return statement, (*(value for one in ranges for value in one), *values)
+
+
+def _of_records(wanted: Wanted, meant: Condition, names: Sequence[str], sign: int) -> Condition:
+    """The records that are meant, all with one sign."""
     condition, values = both(wanted.of_all, meant)
-    by, sums = ", ".join(names), _sums(model, wanted.kind, connection.vendor)
+    by, model = ", ".join(names), MODELS[Kind(wanted.kind)]
+    sums = _sums_of_records(wanted.kind, connection.vendor, sign)
     statement = (
-        f"SELECT {by}, {sign} AS sign, {counts}, {sums} "  # noqa: S608 - our own names
-        f"FROM {model._meta.db_table} WHERE {condition} GROUP BY {by}"
+        f"SELECT {by}, {sums} FROM {model._meta.db_table} "  # noqa: S608 - our own names
+        f"WHERE {condition} GROUP BY {by}"
     )
     return statement, values
 
@@ -244,16 +240,15 @@ def _summed(
 def cut_up(since: datetime | None, until: datetime | None) -> Cut:
     """Cut a span; no `since` is from the beginning, no `until` without end."""
     if since is None and until is None:
-        return Cut(added=Side(periods=((ALL_TIME, ALL_TIME),)))
+        return Cut(periods=((1, ALL_TIME, ALL_TIME),))
     ends = [None if end is None else (end - BEGIN) // MICROSECOND for end in (since, until)]
-    sides: dict[int, tuple[list[Periods], list[Piece]]] = {1: ([], []), -1: ([], [])}
+    periods, records = [], []
     for sign, size, begin, end in _pieces(*ends):
-        periods, records = sides[sign]
         if size:
-            periods.append(_periods(size, begin, end))
+            periods.append((sign, *_periods(size, begin, end)))
         else:
-            records.append((BEGIN + begin * MICROSECOND, BEGIN + end * MICROSECOND))
-    return Cut(*(Side(tuple(periods), tuple(records)) for periods, records in sides.values()))
+            records.append((sign, BEGIN + begin * MICROSECOND, BEGIN + end * MICROSECOND))
+    return Cut(tuple(periods), tuple(records))
 
 
 def _pieces(since: int | None, until: int | None) -> Iterator[tuple[int, int, Any, Any]]:
@@ -278,7 +273,7 @@ def _pieces(since: int | None, until: int | None) -> Iterator[tuple[int, int, An
     yield 1, size, since, until
 
 
-def _periods(size: int, since: int | None, until: int | None) -> Periods:
+def _periods(size: int, since: int | None, until: int | None) -> tuple[int, int]:
     """The first and the last one; of an open end, any of this size."""
     first = 0 if since is None else since // size
     last = FAR if until is None else until // size - 1

@@ -201,14 +201,12 @@ def test_every_instant_of_a_span_counts_once_and_no_other(
     cut = cut_up(since, until)
     of_instant = periods.around(periods.day_of(at))
 
-    counted = 0
-    for sign, side in cut.sides:
-        inside = [low <= period <= high for low, high in side.periods for period in of_instant]
-        counted += sign * (sum(inside) + sum(begin <= at < end for begin, end in side.records))
+    counted = sum(
+        sign for sign, low, high in cut.periods for period in of_instant if low <= period <= high
+    ) + sum(sign for sign, begin, end in cut.records if begin <= at < end)
     assert counted == ((since is None or since <= at) and (until is None or at < until))
-    read = [end - begin for _, side in cut.sides for begin, end in side.records]
-    assert sum(read, timedelta()) <= timedelta(days=1)
-    spans = (*cut.added.periods, *cut.taken.periods)
+    assert sum((end - begin for _, begin, end in cut.records), timedelta()) <= timedelta(days=1)
+    spans = [(first, last) for _, first, last in cut.periods]
     longest = periods.kept(periods.SIZES[-1], 0)
     assert sum(last - first + 1 for first, last in spans if last < longest) <= 2 * 3 * 3 + 3
     longer = sum(last - first + 1 for first, last in spans if first >= longest)

@@ -230,8 +230,7 @@ def weight(total: RecordTotal, until: datetime) -> int:
     """How often a total is added where what was before an instant is read: 1, 0 or -1."""
     return sum(
         sign * (first <= total.period <= last)
-        for sign, side in cut_up(None, until).sides
-        for first, last in side.periods
+        for sign, first, last in cut_up(None, until).periods
     )
 
 
