@@ -27,7 +27,6 @@ PATH = "/history/borrows/"
 def queries(ground: Ground) -> dict[str, dict[str, str]]:
     """The filters, as a page is asked for them. Spans are a fifth to four fifths of the history."""
     begin, end = ground.at(ground.rows // 5), ground.at(ground.rows * 4 // 5)
-    noon = begin.replace(hour=12, minute=0, second=1)
     eastern = "-05:00"
     return {
         "no filter": {},
@@ -41,9 +40,9 @@ def queries(ground: Ground) -> dict[str, dict[str, str]]:
             "from": f"{begin:%Y-%m-%d}T00:00{eastern}",
             "to": f"{end:%Y-%m-%d}T00:00{eastern}",
         },
-        "from and to, at noon (the most to scan)": {
-            "from": f"{noon:%Y-%m-%dT%H:%M:%S}",
-            "to": f"{end:%Y-%m-%d}T12:00:01",
+        "from and to, at half past (the most records to read)": {
+            "from": f"{begin:%Y-%m-%d}T12:29:59",
+            "to": f"{end:%Y-%m-%d}T12:29:59",
         },
         "half a day": {
             "from": f"{begin:%Y-%m-%d}T01:00",
@@ -53,6 +52,11 @@ def queries(ground: Ground) -> dict[str, dict[str, str]]:
             "symbol": "C7_USDT",
             "from": f"{begin:%Y-%m-%d}",
             "to": f"{end:%Y-%m-%d}",
+        },
+        "one pair, from and to, at noon (the most records to read)": {
+            "symbol": "C7_USDT",
+            "from": f"{begin:%Y-%m-%d}T11:59:59",
+            "to": f"{end:%Y-%m-%d}T11:59:59",
         },
         "text that means every pair": {"q": "USDT"},
         "text that means ten pairs": {"q": "C1"},

@@ -242,10 +242,12 @@ def _join_sums(digits: int, *parts: int | None) -> str | None:
 
 
 def _plus(one: str, other: str) -> str:
-    """The encoded sum of two encoded values of one width."""
-    digits = len(one) - 1
-    units = decode(one, places=0) + decode(other, places=0)
-    return encode(units, digits=digits, places=0)
+    """The encoded sum of two encoded values of one width. Raises ValueError if it is wider."""
+    zero = 10 ** (len(one) - 1)  # as numbers, all texts are so much more than their values
+    total = int(one) + int(other) - zero
+    if not 0 < total < 2 * zero:
+        raise ValueError(f"a sum has more than {len(one) - 1} digits")
+    return f"{total:0{len(one)}d}"
 
 
 def register_exact_sum(connection: BaseDatabaseWrapper, **_: Any) -> None:

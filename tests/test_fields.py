@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from loans import exact
 from loans.fields import ExactSum, decode, encode
-from loans.models import Account, RepayRecord
+from loans.models import Account, RecordTotal, RepayRecord
+from loans.services import new_rows, rollups
 
 AMOUNTS = st.decimals(
     min_value=Decimal("-99999999999999999999.99999999"),
@@ -117,3 +118,38 @@ def test_a_loan_without_principal_is_none_not_zero(account: Account) -> None:
             first_seen_at=now,
         )
     assert connection.vendor in {"sqlite", "postgresql"}
+
+
+@pytest.mark.django_db
+@given(st.lists(st.tuples(AMOUNTS, AMOUNTS), min_size=1, max_size=4))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+def test_what_is_added_to_a_row_is_added_to_the_last_digit(
+    account: Account, amounts: list[tuple[Decimal, Decimal]]
+) -> None:
+    RecordTotal.objects.all().delete()
+    key, figures = ("account", "kind", "symbol", "period", "currency"), ("records", "amount")
+    others = {"principals": 0, "interests": 0, "principal": Decimal(0), "interest": Decimal(0)}
+    names = (*figures, *others)
+
+    for side in (0, 1):  # begins the rows, then adds to them
+        rows = [
+            (account.pk, "repay", "", n, "USDT", 1, pair[side], *others.values())
+            for n, pair in enumerate(amounts)
+        ]
+        new_rows.add_up(RecordTotal, key, names, rows)
+
+    found = list(RecordTotal.objects.order_by("period").values_list(*figures))
+    assert found == [(2, exact.plus(*pair)) for pair in amounts]
+
+
+@pytest.mark.django_db
+def test_a_sum_that_is_too_wide_for_its_row_is_refused(account: Account) -> None:
+    most = Decimal("99999999999999999999999999999999.99999999")
+    row = (account.pk, "repay", "", 0, "USDT", 1, 1, 1, most, most, most)
+    names = ("account", "kind", "symbol", "period", "currency", *rollups.Figures._fields)
+    new_rows.add_up(RecordTotal, names[:5], names[5:], [row])
+
+    with pytest.raises(DatabaseError), transaction.atomic():
+        new_rows.add_up(RecordTotal, names[:5], names[5:], [row])
+
+    assert RecordTotal.objects.get().principal == most

@@ -1,12 +1,14 @@
 """The periods of which totals are kept."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from loans import periods
+from loans.periods import BEGIN, DAY, HOUR, LONGEST, RUNS, WEEK, WEEKS, kept
 
 EARLIEST = datetime(2009, 1, 1, tzinfo=UTC)
 INSTANTS = st.integers(0, 190 * 365 * 86_400).map(lambda n: EARLIEST + timedelta(seconds=n))
@@ -14,35 +16,50 @@ INSTANTS = st.integers(0, 190 * 365 * 86_400).map(lambda n: EARLIEST + timedelta
 
 def bounds(period: int) -> tuple[datetime, datetime]:
     """From the words of a period, not from its number."""
-    *size, begin = periods.words(period).split(" days from ")
-    at = datetime.strptime(f"{begin}+0000", "%Y-%m-%d%z")
-    return at, at + timedelta(days=int(size[0]) if size else 1)
+    ends = map(datetime.fromisoformat, periods.words(period).split(" until "))
+    begin, end = (at.replace(tzinfo=UTC) for at in ends)
+    return begin, end
 
 
-@given(INSTANTS)
-def test_an_instant_is_in_one_period_of_every_size(at: datetime) -> None:
-    all_time, *others = periods.around(periods.day_of(at))
+@given(INSTANTS, st.sampled_from(list(RUNS)))
+def test_what_lies_before_a_part_is_made_of_one_beginning_of_each_size(
+    at: datetime, size: timedelta
+) -> None:
+    number = periods.numbered(size, at)
 
-    assert periods.words(all_time) == "all time"
-    found = [bounds(period) for period in others]
-    assert all(begin <= at < end for begin, end in found)
-    assert [end - begin for begin, end in found] == list(periods.SIZES)
-    assert len({all_time, *others}) == len(periods.SIZES) + 1
+    found = sorted(bounds(period) for period in periods.before(size, number))
+
+    run = kept(LONGEST, periods.numbered(LONGEST, at))
+    edges = [(bounds(run)[0],) * 2, *found, (BEGIN + number * size,) * 2]
+    assert all(before[1] == after[0] for before, after in pairwise(edges))
+    assert edges[-1][0] <= at < edges[-1][0] + size
+    assert len({end - begin for begin, end in found}) == len(found) <= len(RUNS)
 
 
-def test_days_are_those_of_utc() -> None:
+def test_hours_and_days_are_those_of_utc() -> None:
     eastern = timezone(timedelta(hours=-5))
     late = datetime(2026, 11, 26, 23, 30, tzinfo=eastern)
 
-    assert periods.words(periods.day_of(late)) == "2026-11-27"
-    assert periods.words(periods.around(periods.day_of(late))[2]) == "7 days from 2026-11-26"
+    hour, day = periods.numbered(HOUR, late), periods.numbered(DAY, late)
+
+    assert periods.words(kept(HOUR, hour)) == "2026-11-27 00:00 until 2026-11-27 04:00"
+    assert periods.words(kept(DAY, day)) == "2026-11-26 until 2026-11-27"
+    assert periods.words(kept(LONGEST, periods.numbered(LONGEST, late))) == (
+        "2026-05-07 until 2027-04-15"
+    )
+    assert periods.words(periods.ALL_TIME) == "all time"
 
 
 def test_the_sizes_are_those_of_the_totals_that_are_kept() -> None:
     """Others need a migration that makes all totals anew."""
-    assert [size.days for size in periods.SIZES] == [1, 7, 49, 343]
+    days = {part.days: run.days for part, run in RUNS.items()}
+    assert days == {0: 1, 1: 7, 7: 49, 49: 343}
+    numbers = [kept(size, 0) for size in (HOUR, DAY, WEEK, WEEKS, LONGEST)]
+    assert numbers == [1_001_000_000, 1_500_000, 7_500_000, 49_500_000, 343_500_000]
 
 
-@pytest.mark.parametrize("period", [2026, 202611, 20261126, 9_002_271])
+@pytest.mark.parametrize(
+    "period", [2026, 202611, 20261126, 9_002_271, 1_020_784, 7_002_969, 343_000_060]
+)
 def test_what_an_older_version_left_is_named(period: int) -> None:
     assert periods.words(period) == f"unknown period {period}"

@@ -1,21 +1,8 @@
-"""The totals of the records, and those of the records that are there already."""
+"""The totals of the records; 0019 makes those of the records that are there already."""
 
 import django.db.models.deletion
 import loans.fields
 from django.db import migrations, models
-
-from loans.services import rollups
-
-
-def fill(apps, schema_editor):
-    tables = {
-        "borrow": apps.get_model("loans", "BorrowRecord"),
-        "repay": apps.get_model("loans", "RepayRecord"),
-    }
-    totals = apps.get_model("loans", "RecordTotal")
-    for account_id in apps.get_model("loans", "Account").objects.values_list("pk", flat=True):
-        for kind, records in tables.items():
-            rollups.fill(account_id, kind, records=records, totals=totals)
 
 
 class Migration(migrations.Migration):
@@ -46,5 +33,4 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('account', 'kind', 'symbol', 'period', 'currency'), name='record_total_once')],
             },
         ),
-        migrations.RunPython(fill, migrations.RunPython.noop),
     ]

@@ -1,4 +1,4 @@
-"""Totals of years; 0017 has other periods in their place, so that none are made here any more."""
+"""Totals of years; 0019 has other periods in their place, so that none are made here any more."""
 
 from django.db import migrations, models
 

@@ -24,7 +24,7 @@ class RecordTotal(models.Model):
     kind = models.CharField(max_length=8, choices=Kind.choices)
     symbol = models.CharField(max_length=40, blank=True, help_text="Empty: all pairs.")
     period = models.PositiveIntegerField(
-        help_text="In UTC: 0 is all time; else millions are its days, the rest is its number."
+        help_text="In UTC: 0 is all time; the others are numbered by `loans.periods`."
     )
     currency = models.CharField(max_length=20)
     records = models.PositiveBigIntegerField()

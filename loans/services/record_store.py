@@ -162,11 +162,11 @@ def _keep_new(
     )
     same = {"account": account.pk, "first_seen_at": now, "story_changed": False}
     new_rows.insert(model_of(kind), names, [values(row) for row in rows], same=same)
-    places = defaultdict(list)
+    parts = defaultdict(list)
     for row in rows:
-        places[rollups.Place(row.symbol, periods.day_of(_at(row)), row.currency)].append(row)
-    for place, some in places.items():
-        changes.add(place, _figures(some))
+        parts[_hour(row.symbol, _at(row), row.currency)].append(row)
+    for part, some in parts.items():
+        changes.add(part, _figures(some))
     twins.notice(account, model_of(kind), {row.record_id: _at(row) for row in rows})
 
 
@@ -188,6 +188,10 @@ def _figures(rows: Sequence[Row]) -> rollups.Figures:
         return rollups.of_records([row.principal or None for row in rows], interests)
     principals, amounts = [row.principal for row in rows], [row.amount for row in rows]
     return rollups.of_records(principals, interests, amounts)
+
+
+def _hour(symbol: str, at: datetime, currency: str) -> rollups.Part:
+    return rollups.Part(symbol, periods.numbered(periods.HOUR, at), currency)
 
 
 def _at(row: Row) -> datetime:
@@ -236,8 +240,8 @@ def _heed(record: Record, row: Row, told: Stored, changes: rollups.Changes) -> N
         _heed_loan(record, row)
         after = rollups.of_records([record.principal], [record.interest])
         if after != before:
-            place = rollups.Place(record.symbol, periods.day_of(record.at), record.currency)
-            changes.add(place, after.minus(before))
+            part = _hour(record.symbol, record.at, record.currency)
+            changes.add(part, after.minus(before))
 
 
 def impossible(record: Record, row: Row) -> str:

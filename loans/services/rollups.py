@@ -2,11 +2,13 @@
 
 Written in the transaction that writes the records, under the lock of the account's row, so a
 reader finds both or neither. A total is of a pair or of all pairs together, over one of
-`loans.periods`: any span is then a few of those and two pieces of a day at most (`spans` reads
-them).
+`loans.periods`: any span is then a few of those, and at each end a piece of an hour, or of a day
+where pairs are chosen (`spans` reads them).
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -17,6 +19,7 @@ from django.db.models import Count, Func, IntegerField
 from loans import exact, periods
 from loans.fields import ExactSum
 from loans.models import ALL_PAIRS, Account, BorrowRecord, Kind, RecordTotal, RepayRecord
+from loans.periods import DAY, HOUR, LONGEST, RUNS
 from loans.services import new_rows
 
 KEY = ("account", "kind", "symbol", "period", "currency")
@@ -66,7 +69,16 @@ class Place(NamedTuple):
     currency: str
 
 
+class Part(NamedTuple):
+    """Records of a pair and a currency within one part of time: an hour or a day, by its number."""
+
+    symbol: str
+    number: int
+    currency: str
+
+
 Totals = dict[Place, Figures]
+Parts = dict[Part, Figures]
 
 
 def of_records(
@@ -89,16 +101,17 @@ class Changes:
     """What one batch of records changes in the totals of its account and kind."""
 
     def __init__(self) -> None:
-        self._days: Totals = {}
+        self._hours: Parts = {}
 
-    def add(self, place: Place, figures: Figures) -> None:
-        """Records of a pair, a day and a currency bring these."""
-        _add(self._days, place, figures)
+    def add(self, part: Part, figures: Figures) -> None:
+        """Records of a pair, an hour and a currency bring these."""
+        _add(self._hours, part, figures)
 
     def write(self, account_id: UUID, kind: str) -> None:
         """Add them to what is kept. The caller holds the account's row."""
-        rows = _rows(account_id, kind, spread(self._days))
-        new_rows.add_up(RecordTotal, KEY, Figures._fields, rows)
+        days = _gathered(self._hours, RUNS[HOUR] // HOUR)
+        totals = spread(days) | spread_hours(_of_all_pairs(self._hours))
+        new_rows.add_up(RecordTotal, KEY, Figures._fields, _rows(account_id, kind, totals))
 
 
 def differing(account_id: UUID, kind: str) -> list[Place]:
@@ -106,20 +119,23 @@ def differing(account_id: UUID, kind: str) -> list[Place]:
 
     Without a lock at first: if nothing was written while the records were added up, it counts.
     """
-    before = kept(account_id, kind)
-    real = counted(account_id, kind)
-    if kept(account_id, kind) != before:
-        with transaction.atomic():
-            _lock(account_id)
-            before, real = kept(account_id, kind), counted(account_id, kind)
-    return sorted(place for place in before | real if before.get(place) != real.get(place))
+    found: list[Place] = []
+    for currency in _currencies(account_id, kind, MODELS[Kind(kind)], RecordTotal):
+        before = kept(account_id, kind, currency)
+        real = counted(account_id, kind, currency)
+        if kept(account_id, kind, currency) != before:
+            with transaction.atomic():
+                _lock(account_id)
+                before = kept(account_id, kind, currency)
+                real = counted(account_id, kind, currency)
+        found += [place for place in before | real if before.get(place) != real.get(place)]
+    return sorted(found)
 
 
 def rebuild(account_id: UUID, kind: str) -> None:
     """Put what the records add up to in the place of whatever is kept."""
     with transaction.atomic():
         _lock(account_id)
-        RecordTotal.objects.filter(account=account_id, kind=kind).delete()
         fill(account_id, kind)
 
 
@@ -130,42 +146,82 @@ def fill(
     records: type[models.Model] | None = None,
     totals: type[models.Model] = RecordTotal,
 ) -> None:
-    """Write the totals of records that have none; a migration names its tables of the time."""
-    insert(account_id, kind, counted(account_id, kind, records=records), totals=totals)
+    """The same for a caller who is alone; a migration names its tables of the time."""
+    totals.objects.filter(account=account_id, kind=kind).delete()
+    records = records or MODELS[Kind(kind)]
+    for currency in _currencies(account_id, kind, records):
+        found = counted(account_id, kind, currency, records=records)
+        new_rows.insert(totals, (*KEY, *Figures._fields), _rows(account_id, kind, found))
 
 
-def insert(
-    account_id: UUID, kind: str, found: Totals, *, totals: type[models.Model] = RecordTotal
-) -> None:
-    """Write totals of places that have none."""
-    new_rows.insert(totals, (*KEY, *Figures._fields), _rows(account_id, kind, found))
-
-
-def kept(account_id: UUID, kind: str) -> Totals:
-    """The totals as they are kept."""
+def kept(account_id: UUID, kind: str, currency: str = "") -> Totals:
+    """The totals of a currency, or of all of them, as they are kept."""
     rows = RecordTotal.objects.filter(account=account_id, kind=kind)
+    rows = rows.filter(currency=currency) if currency else rows
     found = rows.values_list(*Place._fields, *Figures._fields)
     return {Place(*row[:3]): Figures(*row[3:]) for row in found.iterator()}
 
 
-def counted(account_id: UUID, kind: str, *, records: type[models.Model] | None = None) -> Totals:
-    """The totals as the records add up, from all of them."""
-    rows = (records or MODELS[Kind(kind)]).objects.filter(account=account_id)
-    summed = rows.order_by().annotate(period=_Day("at")).values(*Place._fields)
-    days: Totals = {}
-    for row in summed.annotate(**figures_of(kind)).iterator():
-        place = Place(row["symbol"], row["period"], row["currency"])
-        days[place] = read_figures(row)
-    return spread(days)
+def counted(
+    account_id: UUID, kind: str, currency: str, *, records: type[models.Model] | None = None
+) -> Totals:
+    """The totals of a currency as the records add up, from all of them; one currency at a time, so
+    that they find room in memory.
+    """
+    rows = (records or MODELS[Kind(kind)]).objects.filter(account=account_id, currency=currency)
+    days = _counted(rows, kind, _Day("at"), ("symbol", "number"))
+    hours = _counted(rows, kind, _Hour("at"), ("number",))
+    return spread(_named(days, currency)) | spread_hours(_named(hours, currency))
 
 
-def spread(days: Totals) -> Totals:
-    """The totals of every period, of each pair and of all pairs, from each pair's days."""
+def spread(days: Parts) -> Totals:
+    """The totals over all periods of days, of each pair and of all pairs, from each pair's days."""
     found: Totals = {}
-    for (symbol, day, currency), figures in days.items():
-        for period in periods.around(day):
-            for pair in (symbol, ALL_PAIRS):
-                _add(found, Place(pair, period, currency), figures)
+    parts, size = days | _of_all_pairs(days), DAY
+    while size != LONGEST:
+        found |= _beginnings(parts, size)
+        parts, size = _gathered(parts, RUNS[size] // size), RUNS[size]
+    for (symbol, number, currency), figures in parts.items():
+        found[Place(symbol, periods.kept(LONGEST, number), currency)] = figures
+        _add(found, Place(symbol, periods.ALL_TIME, currency), figures)
+    return found
+
+
+def spread_hours(hours: Parts) -> Totals:
+    """Those over the beginnings of days."""
+    return _beginnings(hours, HOUR)
+
+
+def _beginnings(parts: Parts, size: timedelta) -> Totals:
+    """What lies in the beginning of each run, up to where each part of this size begins."""
+    parts_of_run = RUNS[size] // size
+    runs: dict[Part, dict[int, Figures]] = defaultdict(dict)
+    for (symbol, number, currency), figures in parts.items():
+        run, place = divmod(number, parts_of_run)
+        runs[Part(symbol, run, currency)][place] = figures
+    found: Totals = {}
+    for (symbol, run, currency), some in runs.items():
+        so_far = Figures()
+        for place in range(min(some), parts_of_run - 1):
+            if place in some:
+                so_far = so_far.plus(some[place])
+            number = run * parts_of_run + place + 1
+            found[Place(symbol, periods.kept(size, number), currency)] = so_far
+    return found
+
+
+def _gathered(parts: Parts, parts_of_run: int) -> Parts:
+    """The runs that so many parts make one of."""
+    found: Parts = {}
+    for part, figures in parts.items():
+        _add(found, part._replace(number=part.number // parts_of_run), figures)
+    return found
+
+
+def _of_all_pairs(parts: Parts) -> Parts:
+    found: Parts = {}
+    for part, figures in parts.items():
+        _add(found, part._replace(symbol=ALL_PAIRS), figures)
     return found
 
 
@@ -196,30 +252,63 @@ def _lock(account_id: UUID) -> None:
     Account.objects.select_for_update().values_list("pk").get(pk=account_id)
 
 
-def _add(totals: Totals, place: Place, figures: Figures) -> None:
-    before = totals.get(place)
-    totals[place] = figures if before is None else before.plus(figures)
+def _add(found: dict[Any, Figures], key: Any, figures: Figures) -> None:
+    before = found.get(key)
+    found[key] = figures if before is None else before.plus(figures)
 
 
 def _rows(account_id: UUID, kind: str, totals: Totals) -> list[tuple]:
     return [(account_id, kind, *place, *figures) for place, figures in totals.items()]
 
 
+def _currencies(account_id: UUID, kind: str, *tables: type[models.Model]) -> list[str]:
+    """Those of which an account has anything in one of these tables."""
+    found: set[str] = set()
+    for table in tables:
+        rows = table.objects.filter(account=account_id).order_by()
+        if table is RecordTotal:
+            rows = rows.filter(kind=kind)
+        found.update(rows.values_list("currency", flat=True).distinct())
+    return sorted(found)
+
+
+def _counted(
+    rows: models.QuerySet, kind: str, number: Func, names: Sequence[str]
+) -> dict[tuple[str, int], Figures]:
+    """What records add up to by these names, by the pair and the number; all pairs without one."""
+    summed = rows.order_by().annotate(number=number).values(*names)
+    return {
+        (row.get("symbol", ALL_PAIRS), row["number"]): read_figures(row)
+        for row in summed.annotate(**figures_of(kind)).iterator()
+    }
+
+
+def _named(found: dict[tuple[str, int], Figures], currency: str) -> Parts:
+    return {Part(*key, currency): figures for key, figures in found.items()}
+
+
 class _Day(Func):
-    """The day of an instant in UTC, as a period."""
+    """Which day of UTC an instant is in, counted as `loans.periods` does."""
 
     output_field = IntegerField()
+    on_sqlite = "{day}"
+    on_postgresql = "{day}"
 
     def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> tuple:
         """Instants are kept there as text in UTC; a noon is a whole number of Julian days."""
-        noon = "JULIANDAY(SUBSTR(%(expressions)s, 1, 10) || ' 12:00')"
-        return self._numbered(f"CAST({noon} - 2440588 AS INTEGER)", compiler, connection, extra)
+        day = "CAST(JULIANDAY(SUBSTR(%(expressions)s, 1, 10) || ' 12:00') - 2440588 AS INTEGER)"
+        template = f"({self.on_sqlite.format(day=day)})"
+        return self.as_sql(compiler, connection, template=template, **extra)
 
     def as_postgresql(self, compiler: Any, connection: Any, **extra: Any) -> tuple:
         """Whatever the zone of the session; days less a day are an integer there."""
-        day = "(%(expressions)s AT TIME ZONE 'UTC')::date"
-        return self._numbered(f"{day} - DATE '1970-01-01'", compiler, connection, extra)
-
-    def _numbered(self, number: str, compiler: Any, connection: Any, extra: dict) -> tuple:
-        template = f"({periods.kept(periods.DAY, 0)} + {number})"
+        day = "((%(expressions)s AT TIME ZONE 'UTC')::date - DATE '1970-01-01')"
+        template = f"({self.on_postgresql.format(day=day)})"
         return self.as_sql(compiler, connection, template=template, **extra)
+
+
+class _Hour(_Day):
+    """Which hour it is in."""
+
+    on_sqlite = "24 * {day} + CAST(SUBSTR(%(expressions)s, 12, 2) AS INTEGER)"
+    on_postgresql = "24 * {day} + EXTRACT(HOUR FROM %(expressions)s AT TIME ZONE 'UTC')::integer"

@@ -1,9 +1,9 @@
 """What the records of a span add up to, per currency or per debt, from the totals that are kept.
 
-A span is cut into whole `loans.periods`, whose totals `rollups` has, and at each end a piece of a
-day, whose few records are read. An end that is nearer to the end of a period is that whole one,
-less what is left of it. All in one statement, so that what is added up is of one moment, whatever
-is being written.
+A span is what lies before its end less what lies before its beginning. Of both `rollups` keeps
+totals, up to whole hours, or days where pairs are chosen (`loans.periods`); the few records between
+there and the instant are read. All in one statement, so that what is added up is of one moment,
+whatever is being written.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -19,25 +19,29 @@ from django.db.models import Model
 from loans import exact
 from loans.fields import parts_of, units_of_parts
 from loans.models import ALL_PAIRS, Account, BorrowRecord, Kind, RecordTotal
-from loans.periods import ALL_TIME, BEGIN, SIZES, kept
+from loans.periods import ALL_TIME, BEGIN, DAY, HOUR, LONGEST, before, kept
 from loans.services.position import Slot
 from loans.services.rollups import COUNTS, MODELS, Figures, names_of
 from loans.services.sql import ALWAYS, Condition, ask, both, one_of, to_database
 
-FAR = 100_000  # more periods than there are before any instant that can be asked for
-MICROSECOND = timedelta(microseconds=1)
-_SIZES = {size // MICROSECOND: size for size in SIZES}
-# Totals beside the range that each is in. Both engines are made to look up range by range: left to
-# themselves, they would rather read all totals of a pair.
+FAR = 100_000  # more runs than there are before any instant that can be asked for
+# Rows beside the range that each is in. Both engines are made to look up range by range: left to
+# themselves, they would rather read all rows of a pair.
 RANGES = {
     "postgresql": (
         "(VALUES {ranges}) AS span(sign, begins, ends) "
-        "CROSS JOIN LATERAL (SELECT * FROM {totals} OFFSET 0) AS total"
+        "CROSS JOIN LATERAL (SELECT * FROM {rows} OFFSET 0) AS found"
     ),
     "sqlite": (
         "(WITH span(sign, begins, ends) AS (VALUES {ranges}) SELECT * FROM span) AS span "
-        "CROSS JOIN {totals}"
+        "CROSS JOIN {rows}"
     ),
+}
+# What each row counts for in the counts, with the sign of its range.
+COUNTED = {
+    "records": "sign",
+    "principals": "CASE WHEN principal IS NULL THEN 0 ELSE sign END",
+    "interests": "CASE WHEN interest IS NULL THEN 0 ELSE sign END",
 }
 Range = tuple[int, int, int]  # a sign, the first period and the last one
 Piece = tuple[int, datetime, datetime]  # a sign, and the two ends
@@ -89,19 +93,19 @@ def by_slot(
     """
     names, wanted = ["symbol", "currency"], Wanted(kind=kind, accounts=[account])
     convert = to_database(BorrowRecord, "first_seen_at")
-    model, own, cut = MODELS[Kind(kind)], _owned([account]), cut_up(None, until)
+    model, own, cut = MODELS[Kind(kind)], _owned([account]), cut_up(None, until, DAY)
     has_totals, totals = both(own, ("kind = %s", (str(kind),)), (f"period = {ALL_TIME}", ()))
     pairs = f"SELECT symbol FROM {RecordTotal._meta.db_table} WHERE {has_totals}"  # noqa: S608 - our own names
     of_pairs: Condition = (f"symbol IN ({pairs}) AND symbol <> '{ALL_PAIRS}'", totals)
-    members = [_of_totals(wanted, cut.periods, names, of_pairs)]
-    for sign, *ends in cut.records:
-        members.append(_of_records(wanted, _within(*ends), names, sign))
+    members = [_of_totals(wanted, cut, names, of_pairs)]
+    if cut.records:
+        members.append(_of_pieces(wanted, cut, names, ALWAYS))
     # Named by their ids, or SQLite would rather go through everything before `until`.
     condition, values = both(
         own, _within(None, until), ("first_seen_at > %s", (convert(known_at),))
     )
     unknown = f"id IN (SELECT id FROM {model._meta.db_table} WHERE {condition})"  # noqa: S608 - our own names
-    members.append(_of_records(wanted, (unknown, values), names, -1))
+    members.append(_of_some(wanted, (unknown, values), names, -1))
     # How best to find those that nobody knew of depends on how many there are.
     found = _added_up(wanted, members, names, keep=False)
     return {Slot(account.pk, *slot): figures for slot, figures in found.items()}
@@ -148,44 +152,32 @@ def _width(vendor: str) -> int:
 
 
 @lru_cache(maxsize=8)
-def _parts(model: type[Model], kind: str, vendor: str) -> list[tuple[str, str]]:
-    """The parts of every sum by their names, the same ones whatever is added up."""
-    found = []
+def _sums(model: type[Model], kind: str, vendor: str) -> str:
+    """The counts and the parts of every sum, with the signs of what is added up; the same parts
+    whatever that is.
+    """
+    counted = {name: f"sign * {name}" for name in COUNTS} if model is RecordTotal else COUNTED
+    sums = [f"SUM({what}) AS {name}" for name, what in counted.items()]
     for name in names_of(kind):
         field = model._meta.get_field(name)
         if field.places != exact.PLACES:
             raise ValueError(f"the parts of {field} are in other units than those of other sums")
-        parts = parts_of(field.column, field.digits, vendor)
+        parts = [f"SUM(sign * ({part}))" for part in parts_of(field.column, field.digits, vendor)]
         parts = ["NULL"] * (_width(vendor) - len(parts)) + parts
-        found += [(f"{name}_{n}", part) for n, part in enumerate(parts)]
-    return found
-
-
-@lru_cache(maxsize=4)
-def _sums_of_totals(kind: str, vendor: str) -> str:
-    """Each total counts with the sign of its range."""
-    parts = [(name, name) for name in COUNTS] + _parts(RecordTotal, kind, vendor)
-    return ", ".join(f"SUM(sign * ({part})) AS {name}" for name, part in parts)
-
-
-@lru_cache(maxsize=8)
-def _sums_of_records(kind: str, vendor: str, sign: int) -> str:
-    """All records with one sign."""
-    counted = zip(COUNTS, ("*", "principal", "interest"), strict=True)
-    sums = [f"{sign} * COUNT({what}) AS {name}" for name, what in counted]
-    parts = _parts(MODELS[Kind(kind)], kind, vendor)
-    return ", ".join([*sums, *(f"{sign} * SUM({part}) AS {name}" for name, part in parts)])
+        sums += [f"{part} AS {name}_{n}" for n, part in enumerate(parts)]
+    return ", ".join(sums)
 
 
 def _members(wanted: Wanted) -> Iterator[Condition]:
     """What is to be added up, as statements with the same columns."""
-    names, listed, cut = ["currency"], wanted.symbols, cut_up(wanted.since, wanted.until)
+    names, listed = ["currency"], wanted.symbols
+    cut = cut_up(wanted.since, wanted.until, HOUR if listed is None else DAY)
     pairs = ALWAYS if listed is None else one_of("symbol", tuple(listed))
     if cut.periods:
         of_pairs = one_of("symbol", (ALL_PAIRS,)) if listed is None else pairs
-        yield _of_totals(wanted, cut.periods, names, of_pairs)
-    for sign, *ends in cut.records:
-        yield _of_records(wanted, both(_within(*ends), pairs), names, sign)
+        yield _of_totals(wanted, cut, names, of_pairs)
+    if cut.records:
+        yield _of_pieces(wanted, cut, names, pairs)
     if wanted.named:
         named: Condition = ("record_id = %s", (wanted.named,))
         if wanted.symbols:
@@ -193,7 +185,7 @@ def _members(wanted: Wanted) -> Iterator[Condition]:
             named = both(named, (f"NOT {others}", values))
         if wanted.symbol:
             named = both(named, ("symbol = %s", (wanted.symbol,)))
-        yield _of_records(wanted, both(_within(wanted.since, wanted.until), named), names, 1)
+        yield _of_some(wanted, both(_within(wanted.since, wanted.until), named), names, 1)
 
 
 def _within(since: datetime | None, until: datetime | None) -> Condition:
@@ -209,72 +201,78 @@ def _owned(accounts: Sequence[Account]) -> Condition:
     return one_of("account_id", [convert(account.pk) for account in accounts])
 
 
-def _of_totals(
-    wanted: Wanted, ranges: Sequence[Range], names: Sequence[str], pairs: Condition
-) -> Condition:
-    """The totals of ranges of periods, each with its sign."""
+def _of_totals(wanted: Wanted, cut: Cut, names: Sequence[str], pairs: Condition) -> Condition:
+    """The totals of periods."""
     kind: Condition = ("kind = %s", (str(wanted.kind),))
     within: Condition = ("period BETWEEN span.begins AND span.ends", ())
-    condition, values = both(wanted.of_all, kind, pairs, within)
+    return _of_ranges(wanted, RecordTotal, names, cut.periods, both(kind, pairs, within))
+
+
+def _of_pieces(wanted: Wanted, cut: Cut, names: Sequence[str], pairs: Condition) -> Condition:
+    """The records of pieces of time."""
+    convert = to_database(BorrowRecord, "at")
+    pieces = [(sign, convert(begin), convert(end)) for sign, begin, end in cut.records]
+    within: Condition = ("at >= span.begins AND at < span.ends", ())
+    model = MODELS[Kind(wanted.kind)]
+    return _of_ranges(wanted, model, names, pieces, both(pairs, within))
+
+
+def _of_ranges(
+    wanted: Wanted,
+    model: type[Model],
+    names: Sequence[str],
+    ranges: Sequence[tuple[int, Any, Any]],
+    meant: Condition,
+) -> Condition:
+    condition, values = both(wanted.of_all, meant)
     source = RANGES[connection.vendor].format(
         ranges=", ".join(["(%s, %s, %s)"] * len(ranges)),
-        totals=f"{RecordTotal._meta.db_table} WHERE {condition}",
+        rows=f"{model._meta.db_table} WHERE {condition}",
     )
-    by, sums = ", ".join(names), _sums_of_totals(wanted.kind, connection.vendor)
-    statement = f"SELECT {by}, {sums} FROM {source} GROUP BY {by}"  # noqa: S608 - our own names
-    return statement, (*(value for one in ranges for value in one), *values)
+    given = [value for one in ranges for value in one]
+    return _grouped(wanted, model, names, source), (*given, *values)
 
 
-def _of_records(wanted: Wanted, meant: Condition, names: Sequence[str], sign: int) -> Condition:
+def _of_some(wanted: Wanted, meant: Condition, names: Sequence[str], sign: int) -> Condition:
     """The records that are meant, all with one sign."""
+    model = MODELS[Kind(wanted.kind)]
     condition, values = both(wanted.of_all, meant)
-    by, model = ", ".join(names), MODELS[Kind(wanted.kind)]
-    sums = _sums_of_records(wanted.kind, connection.vendor, sign)
-    statement = (
-        f"SELECT {by}, {sums} FROM {model._meta.db_table} "  # noqa: S608 - our own names
-        f"WHERE {condition} GROUP BY {by}"
-    )
-    return statement, values
+    source = f"(SELECT {sign} AS sign) AS span CROSS JOIN {model._meta.db_table} WHERE {condition}"
+    return _grouped(wanted, model, names, source), values
 
 
-def cut_up(since: datetime | None, until: datetime | None) -> Cut:
-    """Cut a span; no `since` is from the beginning, no `until` without end."""
+def _grouped(wanted: Wanted, model: type[Model], names: Sequence[str], source: str) -> str:
+    by, sums = ", ".join(names), _sums(model, wanted.kind, connection.vendor)
+    return f"SELECT {by}, {sums} FROM {source} GROUP BY {by}"  # noqa: S608 - our own names
+
+
+def cut_up(since: datetime | None, until: datetime | None, size: timedelta) -> Cut:
+    """Cut a span where parts of this size begin; no `since` is from the beginning, no `until`
+    without end.
+    """
     if since is None and until is None:
         return Cut(periods=((1, ALL_TIME, ALL_TIME),))
-    ends = [None if end is None else (end - BEGIN) // MICROSECOND for end in (since, until)]
-    periods, records = [], []
-    for sign, size, begin, end in _pieces(*ends):
-        if size:
-            periods.append((sign, *_periods(size, begin, end)))
-        else:
-            records.append((sign, BEGIN + begin * MICROSECOND, BEGIN + end * MICROSECOND))
-    return Cut(tuple(periods), tuple(records))
+    first, last = (None if end is None else _nearest(end, size) for end in (since, until))
+    if since and until and first == last:
+        return Cut((), ((1, since, until),))
+    runs = LONGEST // size
+    minus = set() if first is None else {*before(size, first)}
+    plus = set() if last is None else {*before(size, last)}
+    periods = [(1, period, period) for period in sorted(plus - minus)]
+    periods += [(-1, period, period) for period in sorted(minus - plus)]
+    begin, end = (first or 0) // runs, FAR if last is None else last // runs - 1
+    if begin <= end:
+        periods.append((1, kept(LONGEST, begin), kept(LONGEST, end)))
+    ends = ((-1, since, first), (1, until, last))
+    pieces = [_piece(sign, at, BEGIN + part * size) for sign, at, part in ends if at is not None]
+    return Cut(tuple(periods), tuple(piece for piece in pieces if piece[1] < piece[2]))
 
 
-def _pieces(since: int | None, until: int | None) -> Iterator[tuple[int, int, Any, Any]]:
-    """What to add and what to take away: a sign, the size of the periods to read it from (0 for
-    records), and its two ends, all in microseconds since the first period begins.
-
-    Each end is moved to where a period of the next size begins, to the nearest such place, as long
-    as the two do not meet; what it was moved over is made good.
-    """
-    size = 0
-    for next_size in _SIZES:
-        first = None if since is None else (since + next_size // 2) // next_size * next_size
-        last = None if until is None else (until + next_size // 2) // next_size * next_size
-        if first is not None and last is not None and first >= last:
-            yield 1, size, since, until
-            return
-        if since != first:
-            yield (1, size, since, first) if since < first else (-1, size, first, since)
-        if until != last:
-            yield (1, size, last, until) if last < until else (-1, size, until, last)
-        since, until, size = first, last, next_size
-    yield 1, size, since, until
+def _nearest(at: datetime, size: timedelta) -> int:
+    """The part of this size that begins nearest to an instant."""
+    return (at - BEGIN + size / 2) // size
 
 
-def _periods(size: int, since: int | None, until: int | None) -> tuple[int, int]:
-    """The first and the last one; of an open end, any of this size."""
-    first = 0 if since is None else since // size
-    last = FAR if until is None else until // size - 1
-    return kept(_SIZES[size], first), kept(_SIZES[size], last)
+def _piece(sign: int, at: datetime, begin: datetime) -> Piece:
+    """What is between an instant and where the nearest part begins, and how it counts."""
+    return (sign, begin, at) if begin < at else (-sign, at, begin)

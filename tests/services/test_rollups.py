@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from importlib import import_module
-from itertools import product
 
 import pytest
 from django.apps import apps
@@ -20,6 +19,7 @@ from loans import exact, periods
 from loans.bitmart import responses
 from loans.bitmart.readers import read_borrow_record, read_repay_record
 from loans.models import Account, BorrowRecord, Kind, RecordTotal, RepayRecord
+from loans.periods import DAY, HOUR
 from loans.services import history, rollups
 from loans.services.filters import HistoryFilter
 from loans.services.position import Slot
@@ -37,12 +37,12 @@ Listed = responses.BorrowRecord | responses.RepayRecord
 
 
 def instant(dice: random.Random) -> datetime:
-    """Some instant of the history; often one at which a day or a month begins or ends."""
+    """Some instant of the history; often one at which an hour, a day or a month begins or ends."""
     at = START + SPAN * dice.random()
-    if dice.random() < 0.4:
-        day = at.replace(hour=0, minute=0, second=0, microsecond=0)
-        day = day.replace(day=1) if dice.random() < 0.5 else day
-        at = day + timedelta(milliseconds=dice.choice([-1, 0, 0, 1]))
+    if dice.random() < 0.5:
+        hour = at.replace(minute=0, second=0, microsecond=0)
+        begin = dice.choice([hour, hour.replace(hour=0), hour.replace(hour=0, day=1)])
+        at = begin + timedelta(milliseconds=dice.choice([-1, 0, 0, 1]))
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
@@ -193,24 +193,34 @@ instants = st.integers(0, 2000 * 86_400).map(
 )
 
 
-@given(st.none() | instants, st.none() | instants, instants)
+def kept_of(at: datetime, size: timedelta) -> set[int]:
+    """The periods in whose totals a record of that instant is."""
+    hour, day = (
+        {rollups.Part("", periods.numbered(part, at), "USDT"): rollups.Figures(1)}
+        for part in (HOUR, DAY)
+    )
+    found = rollups.spread(day) | (rollups.spread_hours(hour) if size == HOUR else {})
+    return {place.period for place in found}
+
+
+@given(st.none() | instants, st.none() | instants, instants, st.sampled_from([HOUR, DAY]))
 def test_every_instant_of_a_span_counts_once_and_no_other(
-    one: datetime | None, other: datetime | None, at: datetime
+    one: datetime | None, other: datetime | None, at: datetime, size: timedelta
 ) -> None:
     since, until = (one, other) if None in (one, other) else sorted((one, other))
-    cut = cut_up(since, until)
-    of_instant = periods.around(periods.day_of(at))
+    cut = cut_up(since, until, size)
+    periods_of_it = kept_of(at, size)
 
-    counted = sum(
-        sign for sign, low, high in cut.periods for period in of_instant if low <= period <= high
-    ) + sum(sign for sign, begin, end in cut.records if begin <= at < end)
+    counted = sum(sign * (begin <= at < end) for sign, begin, end in cut.records)
+    for sign, low, high in cut.periods:
+        counted += sign * sum(low <= period <= high for period in periods_of_it)
     assert counted == ((since is None or since <= at) and (until is None or at < until))
-    assert sum((end - begin for _, begin, end in cut.records), timedelta()) <= timedelta(days=1)
-    spans = [(first, last) for _, first, last in cut.periods]
-    longest = periods.kept(periods.SIZES[-1], 0)
-    assert sum(last - first + 1 for first, last in spans if last < longest) <= 2 * 3 * 3 + 3
-    longer = sum(last - first + 1 for first, last in spans if first >= longest)
-    assert longer <= 6 or since is None or until is None
+    assert sum((end - begin for _, begin, end in cut.records), timedelta()) <= size
+    runs = [one for one in cut.periods if one[1] >= periods.kept(periods.LONGEST, 0)]
+    sizes = list(periods.RUNS)[list(periods.RUNS).index(size) :]
+    beginnings = [one for one in cut.periods if one[1] == one[2]]
+    assert len(beginnings) <= 2 * len(sizes) + 1
+    assert len(cut.periods) - len(beginnings) <= len(runs)
 
 
 @pytest.mark.django_db
@@ -308,10 +318,10 @@ def test_totals_that_differ_are_named_and_put_right(
     RecordTotal.objects.filter(symbol="ETH_USDT", period=periods.ALL_TIME).update(
         principal=Decimal(5)
     )
-    seven_days = periods.kept(7 * periods.DAY, 2921)
-    assert RecordTotal.objects.filter(symbol="BTC_USDT", period=seven_days).delete()[0]
+    weeks = periods.kept(periods.WEEK, 2925)
+    assert RecordTotal.objects.filter(symbol="BTC_USDT", period=weeks).delete()[0]
 
-    named = "Desk borrow BTC_USDT 7 days from 2025-12-25 .*ETH_USDT all time"
+    named = "Desk borrow .*2025-12-11 until 2026-01-22 .*unknown period 20261126 .*ETH_USDT all"
     with pytest.raises(CommandError, match=named):
         call_command("verify_totals")
     call_command("verify_totals", repair=True)
@@ -321,17 +331,6 @@ def test_totals_that_differ_are_named_and_put_right(
     assert capsys.readouterr().out.count("Every total is what its records add up to.") == 2
 
 
-def of_the_calendar(days: rollups.Totals) -> rollups.Totals:
-    """The totals that were kept before: of days, months and years by their numbers."""
-    found: rollups.Totals = {}
-    for (symbol, day, currency), figures in days.items():
-        number = int(periods.words(day).replace("-", ""))
-        for pair, period in product((symbol, ""), (0, number // 10_000, number // 100, number)):
-            place = rollups.Place(pair, period, currency)
-            found[place] = found.get(place, rollups.Figures()).plus(figures)
-    return found
-
-
 @pytest.mark.django_db
 @pytest.mark.parametrize("had_totals", [False, True])
 def test_an_upgrade_makes_the_totals_of_these_periods(owner: User, had_totals: bool) -> None:
@@ -339,18 +338,13 @@ def test_an_upgrade_makes_the_totals_of_these_periods(owner: User, had_totals: b
     fill(account, Kind.BORROW, 8)
     fill(account, Kind.REPAY, 9)
     true = {kind: rollups.kept(account.pk, kind) for kind in Kind}
-    RecordTotal.objects.all().delete()
-    for kind, totals in true.items() if had_totals else ():
-        days = {
-            place: figures
-            for place, figures in totals.items()
-            if place.symbol and 0 < place.period < periods.kept(7 * periods.DAY, 0)
-        }
-        rollups.insert(account.pk, kind, of_the_calendar(days))
+    all_time = RecordTotal.objects.filter(period=periods.ALL_TIME)
+    RecordTotal.objects.exclude(pk__in=all_time if had_totals else ()).delete()
+    for number, total in enumerate(RecordTotal.objects.all()):
+        total.pk, total.period = None, periods.kept(DAY, number) - 500_000  # of an older version
+        total.save()
 
-    if not had_totals:
-        import_module("loans.migrations.0009_record_totals").fill(apps, None)
-    import_module("loans.migrations.0017_other_periods").fill(apps, None)
+    import_module("loans.migrations.0019_beginnings").fill(apps, None)
 
     assert {kind: rollups.kept(account.pk, kind) for kind in Kind} == true
 

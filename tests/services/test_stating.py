@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from loans import periods
 from loans.bitmart.readers import read_borrow_record
 from loans.models import Account, BorrowRecord, Kind, Market, RecordTotal
-from loans.services import record_store, stating
+from loans.services import record_store, rollups, stating
 from loans.services.months import Month
 from loans.services.position import Slot
 from loans.services.spans import cut_up
@@ -230,7 +230,7 @@ def weight(total: RecordTotal, until: datetime) -> int:
     """How often a total is added where what was before an instant is read: 1, 0 or -1."""
     return sum(
         sign * (first <= total.period <= last)
-        for sign, first, last in cut_up(None, until).periods
+        for sign, first, last in cut_up(None, until, periods.DAY).periods
     )
 
 
@@ -239,8 +239,10 @@ def test_totals_that_are_not_what_the_records_say_leave_a_rest(desk: Account) ->
     lend(desk, START + HOUR, principal="20")
     assert state(desk).reconciles
 
-    day, of_pair = periods.day_of(START - HOUR), RecordTotal.objects.filter(symbol="BTC_USDT")
-    for total in of_pair.filter(period__in=periods.around(day)):
+    part = rollups.Part("BTC_USDT", periods.numbered(periods.DAY, START - HOUR), "USDT")
+    before = {place.period for place in rollups.spread({part: rollups.Figures()})}
+    of_pair = RecordTotal.objects.filter(symbol="BTC_USDT")
+    for total in of_pair.filter(period__in=before):
         total.principal -= 1
         total.save()
 
