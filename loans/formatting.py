@@ -66,10 +66,15 @@ def _apart(whole: str) -> str:
 
 def amount(value: Decimal | None, currency: str = "", *, places: int = AMOUNT_PLACES) -> SafeString:
     """An amount in full digits, its trailing zeros dimmed, its currency smaller behind it."""
+    return SafeString(amount_html(value, unit_html(currency), places=places))
+
+
+def amount_html(value: Decimal | None, unit: str, *, places: int = AMOUNT_PLACES) -> str:
+    """The same as a text, for tables that join their cells; `unit_html` gives the unit."""
     if value is None:
         return UNKNOWN
     whole, _, behind = format(value, "f").partition(".")
-    return SafeString(number_html(whole, behind, unit_html(currency), places=places))
+    return number_html(whole, behind, unit, places=places)
 
 
 @lru_cache(maxsize=1024)

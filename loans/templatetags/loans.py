@@ -237,9 +237,9 @@ def query(context: Context, **changes: object) -> str:
 
 def with_changes(current: QueryDict, **changes: object) -> str:
     """A query with some fields changed; None removes one."""
-    kept = [(name, texts) for name, texts in current.lists() if name not in changes]
-    new = [(name, [str(value)]) for name, value in changes.items() if value not in (None, "")]
-    return f"?{urlencode([*kept, *new], doseq=True)}"
+    fields = [(n, text) for n, texts in current.lists() if n not in changes for text in texts]
+    fields += [(n, str(value)) for n, value in changes.items() if value not in (None, "")]
+    return f"?{urlencode(fields)}"
 
 
 @register.simple_tag

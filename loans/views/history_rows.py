@@ -15,7 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from loans import formatting
-from loans.formatting import UNKNOWN, instant_writer, number_html, unit_html
+from loans.formatting import UNKNOWN, amount_html, instant_writer, number_html, unit_html
 from loans.models import Account, Coverage, CoverageGap, Kind
 from loans.services import held
 from loans.services.filters import HistoryFilter
@@ -146,6 +146,7 @@ def total_lines(kind: str, totals: Iterable[Total]) -> SafeString:
 
 
 def _borrow_total(total: Total) -> str:
+    unit = unit_html(total.currency)
     unknown = (
         ' <span class="flag" title="First seen after repayment, when the exchange showed 0">'
         f"+ {total.unknown} unknown</span>"
@@ -154,30 +155,26 @@ def _borrow_total(total: Total) -> str:
     )
     return (
         f"{_total_head(total)}"
-        '<td class="n l2" data-label="Borrowed">'
-        f"{formatting.amount(total.principal, total.currency)}{unknown}</td>{_total_end(total)}"
+        f'<td class="n l2" data-label="Borrowed">{amount_html(total.principal, unit)}{unknown}</td>'
+        f'<td class="n l2 end" data-label="Interest">{amount_html(total.interest, unit)}</td></tr>'
     )
 
 
 def _repay_total(total: Total) -> str:
+    unit = unit_html(total.currency)
     return (
         f"{_total_head(total)}"
-        f'<td class="n l2" data-label="Repaid">{formatting.amount(total.amount, total.currency)}'
-        '</td><td class="n l2" data-label="Principal">'
-        f"{formatting.amount(total.principal, total.currency)}</td>{_total_end(total)}"
+        f'<td class="n l2" data-label="Repaid">{amount_html(total.amount, unit)}</td>'
+        f'<td class="n l2" data-label="Principal">{amount_html(total.principal, unit)}</td>'
+        f'<td class="n l2 end" data-label="Interest">{amount_html(total.interest, unit)}</td></tr>'
     )
 
 
 def _total_head(total: Total) -> str:
     return (
-        f'<tr><th scope="row" class="l1">{escape(total.currency)}</th>'
+        f'<tr><th scope="row" class="l1">{_escaped(total.currency)}</th>'
         f'<td class="n l1">{total.count:,}<span class="narrow-only caption">rows</span></td>'
     )
-
-
-def _total_end(total: Total) -> str:
-    interest = formatting.amount(total.interest, total.currency)
-    return f'<td class="n l2 end" data-label="Interest">{interest}</td></tr>'
 
 
 @dataclass(slots=True)
