@@ -1,4 +1,4 @@
-"""The application: exact sums for SQLite, and the start-up checks."""
+"""The application: what each database connection begins with, and the start-up checks."""
 
 from django.apps import AppConfig
 from django.db.backends.signals import connection_created
@@ -11,10 +11,12 @@ class LoansConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Give each new SQLite connection the exact sum (the backend offers no other hook), and
-        load the checks.
+        """Give each new SQLite connection the exact sum (the backend offers no other hook), tell
+        each of PostgreSQL what not to do, and load the checks.
         """
         from loans import checks  # noqa: F401 (registers them)
         from loans.fields import register_exact_sum
+        from loans.services.sql import without_compiling
 
         connection_created.connect(register_exact_sum, dispatch_uid="exact_sum")
+        connection_created.connect(without_compiling, dispatch_uid="without_compiling")

@@ -84,3 +84,9 @@ def test_a_migration_beside_a_running_site_breaks_no_page(account: Account) -> N
 def change_type(column: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"ALTER TABLE loans_account ALTER label TYPE {column}")
+
+
+def test_no_statement_is_compiled() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite compiles nothing")
+    assert ask("SHOW jit") == [("off",)]
