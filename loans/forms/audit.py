@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -14,26 +15,53 @@ from loans.services.audit import ACTIONS
 from loans.services.audit_list import Wanted
 from loans.services.filters import EARLIEST_YEAR, LATEST_YEAR
 
+_YEAR_WORDS = f"Choose a year from {EARLIEST_YEAR} to {LATEST_YEAR}."
 _YEARS = (
-    MinValueValidator(date(EARLIEST_YEAR, 1, 1)),
-    MaxValueValidator(date(LATEST_YEAR, 12, 31)),
+    MinValueValidator(date(EARLIEST_YEAR, 1, 1), _YEAR_WORDS),
+    MaxValueValidator(date(LATEST_YEAR, 12, 31), _YEAR_WORDS),
 )
 _DATE = forms.DateInput(attrs={"type": "date"})
+_NO_DATE = {"invalid": "There is no such day. Write a date as 2026-11-30."}
+
+
+def _unknown(what: str) -> dict[str, str]:
+    return {"invalid_choice": f"There is no such {what} in this list; everything is shown."}
+
+
+class _OneOf(forms.ModelChoiceField):
+    """A row by its key; what is no key at all is answered like one that is not there."""
+
+    def to_python(self, value: Any) -> Any:
+        """The row. Raises: ValidationError."""
+        try:
+            return super().to_python(value)
+        except ValidationError:
+            raise ValidationError(self.error_messages["invalid_choice"]) from None
 
 
 class AuditFilterForm(forms.Form):
     """Everything optional; `to` is a whole day that is included."""
 
-    account = forms.ModelChoiceField(
-        queryset=Account.objects.none(), required=False, empty_label="All accounts"
+    account = _OneOf(
+        queryset=Account.objects.none(),
+        required=False,
+        empty_label="All accounts",
+        error_messages=_unknown("account"),
     )
     action = forms.ChoiceField(
-        required=False, choices=[("", "Everything"), *sorted(ACTIONS.items(), key=lambda a: a[1])]
+        required=False,
+        choices=[("", "Everything"), *sorted(ACTIONS.items(), key=lambda a: a[1])],
+        error_messages=_unknown("action"),
     )
-    person = forms.ModelChoiceField(
-        queryset=User.objects.none(), required=False, empty_label="Everybody"
+    person = _OneOf(
+        queryset=User.objects.none(),
+        required=False,
+        empty_label="Everybody",
+        error_messages=_unknown("person"),
     )
-    to = forms.DateField(required=False, label="To", widget=_DATE, validators=_YEARS)
+    to = forms.DateField(
+        required=False, label="To", widget=_DATE, validators=_YEARS, error_messages=_NO_DATE
+    )
     after = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
 
     field_order = ("account", "action", "person", "from", "to")
@@ -43,7 +71,7 @@ class AuditFilterForm(forms.Form):
     ) -> None:
         """Offer only accounts and people whose events the person may see."""
         self.base_fields["from"] = forms.DateField(
-            required=False, label="From", widget=_DATE, validators=_YEARS
+            required=False, label="From", widget=_DATE, validators=_YEARS, error_messages=_NO_DATE
         )
         super().__init__(*args, **kwargs)
         self.fields["account"].queryset = accounts

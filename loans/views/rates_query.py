@@ -14,6 +14,7 @@ from loans.models import Account, Side
 from loans.services.rates import SORTS, Wanted, currencies_of
 
 MAX_HOURS = 8784
+HOURS_WORDS = f"Write whole hours, from 1 to {MAX_HOURS:,}."
 ROWS = 50
 MAX_ROWS = 500
 SORT_CHOICES = [(f"{sign}{name}", name) for name in (*SORTS, "change") for sign in ("", "-")]
@@ -31,7 +32,12 @@ class RatesForm(forms.Form):
     side = forms.ChoiceField(required=False, choices=[("", "Both"), *Side.choices])
     account = forms.ChoiceField(label="Borrowable by", required=False)
     amount = forms.CharField(label="Cost of", required=False, validators=[AMOUNT_SHAPE])
-    hours = forms.IntegerField(required=False, min_value=1, max_value=MAX_HOURS)
+    hours = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=MAX_HOURS,
+        error_messages=dict.fromkeys(("invalid", "min_value", "max_value"), HOURS_WORDS),
+    )
     enabled = forms.BooleanField(label="Enabled only", required=False)
     borrowable = forms.BooleanField(label="Borrowable now", required=False)
     sort = forms.ChoiceField(required=False, choices=[("", ""), *SORT_CHOICES])

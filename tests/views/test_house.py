@@ -160,7 +160,13 @@ def test_a_filter_that_makes_no_sense_is_marked_and_left_out(browser: Client, ow
     answer = browser.get("/audit/?from=yesterday&account=none&after=-1&person=x")
 
     assert answer.status_code == 200
-    assert "Enter a valid date" in answer.content.decode()
+    page = answer.content.decode()
+    assert "There is no such day. Write a date as 2026-11-30." in page
+    assert "There is no such account in this list; everything is shown." in page
+    assert "There is no such person in this list; everything is shown." in page
+    far = browser.get("/audit/?to=3000-01-01&action=x").content.decode()
+    assert "Choose a year from 2009 to 2199." in far
+    assert "There is no such action in this list; everything is shown." in far
     assert "Added a key" in answer.content.decode()
 
 

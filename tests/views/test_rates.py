@@ -89,6 +89,17 @@ def test_a_mistyped_amount_is_kept_and_explained(trader: Client) -> None:
     assert "1,000 for 24 h" in page
 
 
+@pytest.mark.parametrize("hours", ["0", "9000", "1.5", "many"])
+def test_mistyped_hours_are_kept_and_explained(trader: Client, hours: str) -> None:
+    offer()
+
+    page = html(trader, f"/rates/?hours={hours}")
+
+    assert f'value="{hours}"' in page
+    assert "Write whole hours, from 1 to 8,784." in page
+    assert "1,000 for 24 h" in page
+
+
 @pytest.mark.parametrize(
     ("sort", "first"),
     [("daily", "AAA_USDT-quote"), ("-daily", "CCC_USDT-quote"), ("-symbol", "CCC_USDT-quote")],
