@@ -25,7 +25,7 @@ _NO_DATE = {"invalid": "There is no such day. Write a date as 2026-11-30."}
 
 
 def _unknown(what: str) -> dict[str, str]:
-    return {"invalid_choice": f"There is no such {what} in this list; everything is shown."}
+    return {"invalid_choice": f"There is no such {what} here; this field is left out."}
 
 
 class _OneOf(forms.ModelChoiceField):

@@ -162,11 +162,11 @@ def test_a_filter_that_makes_no_sense_is_marked_and_left_out(browser: Client, ow
     assert answer.status_code == 200
     page = answer.content.decode()
     assert "There is no such day. Write a date as 2026-11-30." in page
-    assert "There is no such account in this list; everything is shown." in page
-    assert "There is no such person in this list; everything is shown." in page
+    assert "There is no such account here; this field is left out." in page
+    assert "There is no such person here; this field is left out." in page
     far = browser.get("/audit/?to=3000-01-01&action=x").content.decode()
     assert "Choose a year from 2009 to 2199." in far
-    assert "There is no such action in this list; everything is shown." in far
+    assert "There is no such action here; this field is left out." in far
     assert "Added a key" in answer.content.decode()
 
 
