@@ -197,9 +197,7 @@ def parts_of(column: str, digits: int, vendor: str) -> list[str]:
     if vendor == "postgresql":
         return [column]
     # As numbers, all texts are one followed by `digits` zeros more than their values.
-    first = digits % PART
-    while first + PART <= FIRST_PART and first < digits:
-        first += PART
+    first = digits - max(0, -(-(digits - FIRST_PART) // PART)) * PART
     parts = [f"CAST(SUBSTR({column}, 1, {1 + first}) AS INTEGER) - {10**first}"]
     return parts + [
         f"CAST(SUBSTR({column}, {start}, {PART}) AS INTEGER)"

@@ -6,30 +6,26 @@ from typing import Any
 from django import forms
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.utils import timezone
 
 from loans.models import Account
 from loans.services.audit import ACTIONS
 from loans.services.audit_list import Wanted
-from loans.services.filters import EARLIEST_YEAR, LATEST_YEAR
-
-_YEAR_WORDS = f"Choose a year from {EARLIEST_YEAR} to {LATEST_YEAR}."
-_YEARS = (
-    MinValueValidator(date(EARLIEST_YEAR, 1, 1), _YEAR_WORDS),
-    MaxValueValidator(date(LATEST_YEAR, 12, 31), _YEAR_WORDS),
-)
-_DATE = forms.DateInput(attrs={"type": "date"})
-_NO_DATE = {"invalid": "There is no such day. Write a date as 2026-11-30."}
-
-
-def _unknown(what: str) -> dict[str, str]:
-    return {"invalid_choice": f"There is no such {what} here; this field is left out."}
+from loans.services.filters import Unreadable, read_date
 
 
 class _OneOf(forms.ModelChoiceField):
-    """A row by its key; what is no key at all is answered like one that is not there."""
+    """A row by its key, or all; what is no key at all is answered like one that is not there."""
+
+    def __init__(self, model: type[Model], *, what: str, everything: str) -> None:
+        words = f"There is no such {what} here; this field is left out."
+        super().__init__(
+            model.objects.none(),
+            required=False,
+            empty_label=everything,
+            error_messages={"invalid_choice": words},
+        )
 
     def to_python(self, value: Any) -> Any:
         """The row. Raises: ValidationError."""
@@ -39,29 +35,32 @@ class _OneOf(forms.ModelChoiceField):
             raise ValidationError(self.error_messages["invalid_choice"]) from None
 
 
+class _Day(forms.DateField):
+    """A day, read as in the filters of the history."""
+
+    widget = forms.DateInput(attrs={"type": "date"})
+
+    def to_python(self, value: Any) -> date | None:
+        """The day. Raises: ValidationError."""
+        if value in self.empty_values:
+            return None
+        try:
+            return read_date(str(value))
+        except Unreadable as exc:
+            raise ValidationError(str(exc)) from None
+
+
 class AuditFilterForm(forms.Form):
     """Everything optional; `to` is a whole day that is included."""
 
-    account = _OneOf(
-        queryset=Account.objects.none(),
-        required=False,
-        empty_label="All accounts",
-        error_messages=_unknown("account"),
-    )
+    account = _OneOf(Account, what="account", everything="All accounts")
     action = forms.ChoiceField(
         required=False,
         choices=[("", "Everything"), *sorted(ACTIONS.items(), key=lambda a: a[1])],
-        error_messages=_unknown("action"),
+        error_messages={"invalid_choice": "There is no such action here; this field is left out."},
     )
-    person = _OneOf(
-        queryset=User.objects.none(),
-        required=False,
-        empty_label="Everybody",
-        error_messages=_unknown("person"),
-    )
-    to = forms.DateField(
-        required=False, label="To", widget=_DATE, validators=_YEARS, error_messages=_NO_DATE
-    )
+    person = _OneOf(User, what="person", everything="Everybody")
+    to = _Day(required=False, label="To")
     after = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
 
     field_order = ("account", "action", "person", "from", "to")
@@ -70,9 +69,7 @@ class AuditFilterForm(forms.Form):
         self, *args: Any, accounts: QuerySet[Account], people: QuerySet[User], **kwargs: Any
     ) -> None:
         """Offer only accounts and people whose events the person may see."""
-        self.base_fields["from"] = forms.DateField(
-            required=False, label="From", widget=_DATE, validators=_YEARS, error_messages=_NO_DATE
-        )
+        self.base_fields["from"] = _Day(required=False, label="From")
         super().__init__(*args, **kwargs)
         self.fields["account"].queryset = accounts
         self.fields["person"].queryset = people

@@ -1,5 +1,5 @@
-"""Totals of the beginnings of hours, days and weeks in place of those of runs of days, made anew from
-the records. A version with other periods again takes `fill` along to its own migration.
+"""Totals of the beginnings of days, weeks and longer runs in place of those of whole runs, made anew
+from the records. A version with other periods again takes `fill` along to its own migration.
 """
 
 from django.db import migrations, models

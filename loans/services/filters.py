@@ -160,7 +160,7 @@ def read_sort(text: str) -> str:
 def read_start(text: str, zone: tzinfo) -> datetime:
     """The first instant of a date in the zone, or an instant itself. Raises: Unreadable."""
     if _DATE.fullmatch(text):
-        return day_starts(_read_date(text), zone)
+        return day_starts(read_date(text), zone)
     return _read_instant(text, zone)
 
 
@@ -169,7 +169,7 @@ def read_end(text: str, zone: tzinfo) -> datetime:
     not. Raises: Unreadable.
     """
     if _DATE.fullmatch(text):
-        return day_starts(_read_date(text) + timedelta(days=1), zone)
+        return day_starts(read_date(text) + timedelta(days=1), zone)
     return _read_instant(text, zone)
 
 
@@ -178,7 +178,8 @@ def day_starts(day: date, zone: tzinfo) -> datetime:
     return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)
 
 
-def _read_date(text: str) -> date:
+def read_date(text: str) -> date:
+    """A day. Raises: Unreadable."""
     try:
         day = date.fromisoformat(text)
     except ValueError:

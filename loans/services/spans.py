@@ -49,7 +49,7 @@ Piece = tuple[int, datetime, datetime]  # a sign, and the two ends
 
 class Cut(NamedTuple):
     """A span in pieces: what is in it is what those add up to, each with its sign: ranges of
-    periods, and pieces of days, whose records are read.
+    periods, and pieces of time, whose records are read.
     """
 
     periods: tuple[Range, ...]
