@@ -108,11 +108,12 @@ files_urls = [
     path("files/<uuid:pk>/hand-out/", files.hand_out, name="file_hand_out"),
 ]
 
+# Each is tried in turn: first those whose pages are turned and refreshed all day.
 urlpatterns: list[URLPattern] = [
-    *health_urls,
-    *rates_urls,
-    *loans_urls,
     *history_urls,
+    *loans_urls,
+    *rates_urls,
+    *health_urls,
     *files_urls,
     *keys_urls,
     *house_urls,

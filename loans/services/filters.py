@@ -6,7 +6,7 @@ read. Such a field is left out of the filter, and the page says so. Which rows t
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cached_property
@@ -15,7 +15,6 @@ from uuid import UUID
 
 from loans.models import Account
 
-NAMES = ("q", "account", "symbol", "currency", "from", "to", "sort")
 SORTS = ("at", "-at", "amount", "-amount", "interest", "-interest")
 NEWEST_FIRST = "-at"
 EARLIEST_YEAR, LATEST_YEAR = 2009, 2199
@@ -25,6 +24,18 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*", re.ASCII)
 # A plus sign in a query is a space once decoded.
 _LOST_PLUS = re.compile(r" (?=\d\d:?\d\d$)")
+
+# What a field is read into, and by what.
+READERS: dict[str, tuple[str, Callable[[str, tuple[Account, ...], tzinfo], object]]] = {
+    "q": ("q", lambda text, known, zone: read_words(text)),
+    "account": ("account", lambda text, known, zone: read_account(text, known)),
+    "symbol": ("symbol", lambda text, known, zone: read_name(text)),
+    "currency": ("currency", lambda text, known, zone: read_name(text)),
+    "from": ("since", lambda text, known, zone: read_start(text, zone)),
+    "to": ("until", lambda text, known, zone: read_end(text, zone)),
+    "sort": ("sort", lambda text, known, zone: read_sort(text)),
+}
+NAMES = tuple(READERS)
 
 
 class Unreadable(ValueError):
@@ -97,26 +108,17 @@ def read_filter(
     query: Mapping[str, str], *, accounts: Iterable[Account], zone: tzinfo
 ) -> HistoryFilter:
     """Read the query of a history page. What cannot be read becomes an error of its field."""
-    typed = {name: str(query.get(name, "")).strip() for name in NAMES}
+    typed = {name: query[name].strip() if name in query else "" for name in NAMES}
     known = tuple(accounts)
     found: dict[str, object] = {}
     errors: dict[str, str] = {}
-    readers = {
-        "account": ("account", lambda text: read_account(text, known)),
-        "q": ("q", read_words),
-        "symbol": ("symbol", read_name),
-        "currency": ("currency", read_name),
-        "from": ("since", lambda text: read_start(text, zone)),
-        "to": ("until", lambda text: read_end(text, zone)),
-        "sort": ("sort", read_sort),
-    }
-    for name, (target, read) in readers.items():
-        if not typed[name]:
-            continue
-        try:
-            found[target] = read(typed[name])
-        except Unreadable as exc:
-            errors[name] = str(exc)
+    for name, text in typed.items():
+        if text:
+            target, read = READERS[name]
+            try:
+                found[target] = read(text, known, zone)
+            except Unreadable as exc:
+                errors[name] = str(exc)
     since, until = found.get("since"), found.get("until")
     if isinstance(since, datetime) and isinstance(until, datetime) and since >= until:
         errors["to"] = "This is before the beginning; nothing lies between."

@@ -8,10 +8,9 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from django.db import connection
-
 from loans.fields import decode
 from loans.services.cells import number_cell
+from loans.services.sql import engine
 
 AMOUNT_PLACES, RATE_PLACES = 8, 16
 
@@ -20,7 +19,7 @@ def as_text(name: str) -> str:
     """A column of a `run` as an expression that gives text, a number for `id` and
     `story_changed`.
     """
-    if connection.vendor == "sqlite":
+    if engine() == "sqlite":
         # A bare column would be read by its declared type.
         return {"at": "run.at || ''", "story_changed": "+run.story_changed"}.get(
             name, f"run.{name}"
@@ -32,7 +31,7 @@ def as_text(name: str) -> str:
 
 def held_id(pk: UUID) -> str:
     """An id as the text that is read."""
-    return pk.hex if connection.vendor == "sqlite" else str(pk)
+    return pk.hex if engine() == "sqlite" else str(pk)
 
 
 def id_text(held: UUID | str | None) -> str:
@@ -47,14 +46,14 @@ def figure(text: str | None, places: int = AMOUNT_PLACES) -> Decimal | None:
     """A figure of so many places as a value; an amount, if nothing else is said."""
     if text is None:
         return None
-    return decode(text, places=places) if connection.vendor == "sqlite" else Decimal(text)
+    return decode(text, places=places) if engine() == "sqlite" else Decimal(text)
 
 
 def whole_part(places: int) -> tuple[int, int, str]:
     """Of a figure of so many places: where the digits before the point are, zeros in front of them
     perhaps, and how one below zero begins, whose digits are not there.
     """
-    return (1, -places, "0") if connection.vendor == "sqlite" else (0, -places - 1, "-")
+    return (1, -places, "0") if engine() == "sqlite" else (0, -places - 1, "-")
 
 
 def figure_parts(places: int) -> Callable[[str], tuple[str, str]]:
@@ -74,7 +73,7 @@ def figure_parts(places: int) -> Callable[[str], tuple[str, str]]:
 
 def figure_text(places: int) -> Callable[[str | None], str]:
     """What writes a figure of so many places: all of them, no grouping; empty if not known."""
-    if connection.vendor != "sqlite":
+    if engine() != "sqlite":
         return lambda text: text or ""
     split = figure_parts(places)
     return lambda text: "" if text is None else ".".join(split(text))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import tzinfo
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -82,13 +82,12 @@ def list_page(
     """One page of a filter's rows as the database holds them (`record_runs.name_held` names one),
     in its order; a token that cannot be read gives the first.
     """
-    order = order_of(kind, chosen.sort)
     return keyset.page(
         partial(record_runs.fetch_held, kind, chosen),
-        order,
+        order_of(kind, chosen.sort),
         size=size,
         name=partial(record_runs.name_held, kind),
-        cursor=order.read(after),
+        after=after,
     )
 
 
@@ -130,6 +129,7 @@ def totals(kind: str, chosen: HistoryFilter) -> list[Total]:
     ]
 
 
+@lru_cache(maxsize=16)
 def order_of(kind: str, sort: str) -> keyset.Order:
     """What a sort field means for a kind of record."""
     name = sort.removeprefix("-")

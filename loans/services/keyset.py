@@ -11,10 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
-from django.db import connection
 from django.db.models import QuerySet
 
 from loans.services.held import figure, instant
@@ -72,8 +70,9 @@ class Order:
             return f"run.{self.column} DESC NULLS LAST, run.id DESC"
         return f"run.{self.column} ASC NULLS FIRST, run.id ASC"
 
-    def beyond(self, cursor: Cursor | None, to_database: Callable[[Any], Any]) -> list[Condition]:
-        """The rows that come after the cursor's, each condition one span of an index.
+    def beyond(self, cursor: Cursor | None) -> list[Condition]:
+        """The rows that come after the cursor's, each condition one span of an index. The cursor's
+        values are parameters as they are.
 
         Known and missing keys are two spans, because the engines disagree where an index keeps the
         missing ones.
@@ -90,7 +89,7 @@ class Order:
             return [rest] if self.descending else [rest, known]
         further: Condition = (
             f"({column}, run.id) {side} (%s, %s)",
-            (to_database(cursor.key), cursor.id),
+            (cursor.key, cursor.id),
         )
         return [further, missing] if self.descending and not self.is_instant else [further]
 
@@ -111,11 +110,14 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some rows in order, and the tokens of the pages beside them."""
+    """Some rows in order, and the tokens of the pages beside them. `bad_place`: these are the first
+    rows, because the token that was given could not be read.
+    """
 
     rows: tuple[Any, ...]
     following: str = ""
     preceding: str = ""
+    bad_place: bool = False
 
 
 def statement(
@@ -126,50 +128,31 @@ def statement(
     join: str,
     members: Sequence[Condition],
     order: Order,
-    limit: int,
+    limit: Any,
     cursor: Cursor | None,
-    to_database: Callable[[Any], Any],
+    by_id: bool,
 ) -> Condition:
-    """What is wanted of the first `limit` rows beyond the cursor, of all members together: SQL and
-    its parameters.
+    """What is wanted of the first rows beyond the cursor, of all members together: SQL and its
+    parameters, among them the limit and the cursor's values as they are.
 
     Each member is a condition under which an index is in this order. Rows are called `run` in what
     is wanted, in the members and in the join, which must neither add nor drop any. The members give
-    only the places, which their index holds, and the rows are then read by their ids: on PostgreSQL
-    of a few rows alone, since it would rather read through the table for many.
+    only the places, which their index holds, and the rows are then read `by_id`; PostgreSQL would
+    rather read through the table for many (MOST_BY_ID).
     """
-    places = order.beyond(cursor, to_database)
-    spans = [both(member, place) for member in members for place in places]
-    # SQLite allows no LIMIT inside a compound, but does so one level below.
-    by_id = connection.vendor == "sqlite" or limit <= MOST_BY_ID
-    text = _text(
-        wanted, table, tuple(columns), join, tuple(where for where, _ in spans), order, by_id
-    )
     # The limit is a parameter, too: not knowing it, PostgreSQL finds no plan for all values that
     # would be cheaper than one for these, and so never reads all rows of a pair to sort them.
-    params = [value for _, values in spans for value in (*values, limit)]
-    return text, (*params, limit) if len(spans) > 1 else tuple(params)
-
-
-@lru_cache(maxsize=256)
-def _text(
-    wanted: str,
-    table: str,
-    columns: tuple[str, ...],
-    join: str,
-    conditions: tuple[str, ...],
-    order: Order,
-    by_id: bool,
-) -> str:
-    """The statement's words: the same for every page of a list."""
     terms = f"ORDER BY {order.terms} LIMIT %s"
-    spans = [f"{table} AS run{{}} WHERE {where} {terms}" for where in conditions]
+    spans = [both(member, place) for member in members for place in order.beyond(cursor)]
+    params = [value for _, values in spans for value in (*values, limit)]
+    froms = [f"{table} AS run{{}} WHERE {where} {terms}" for where, _ in spans]
     if len(spans) == 1:
-        return f"SELECT {wanted} FROM {spans[0].format(join)}"  # noqa: S608 - our own names
+        return f"SELECT {wanted} FROM {froms[0].format(join)}", tuple(params)  # noqa: S608 - our own names
+    # SQLite allows no LIMIT inside a compound, but does so one level below.
     names = ", ".join(f"run.{column}" for column in (("id", order.column) if by_id else columns))
     runs = " UNION ALL ".join(
-        f"SELECT * FROM (SELECT {names} FROM {span.format('')}) AS run"  # noqa: S608 - our own names
-        for span in spans
+        f"SELECT * FROM (SELECT {names} FROM {one.format('')}) AS run"  # noqa: S608 - our own names
+        for one in froms
     )
     ordered = f"ORDER BY {order.all_terms}"
     if by_id:
@@ -177,8 +160,10 @@ def _text(
             f"SELECT run.id FROM ({runs}) AS run {ordered} LIMIT %s"  # noqa: S608 - as above
             f") AS place JOIN {table} AS run ON (run.id = place.id"
         )
-        return f"SELECT {wanted} FROM ({runs}){join} {ordered}"  # noqa: S608 - as above
-    return f"SELECT {wanted} FROM ({runs}) AS run{join} {ordered} LIMIT %s"  # noqa: S608
+        text = f"SELECT {wanted} FROM ({runs}){join} {ordered}"  # noqa: S608 - as above
+    else:
+        text = f"SELECT {wanted} FROM ({runs}) AS run{join} {ordered} LIMIT %s"  # noqa: S608
+    return text, (*params, limit)
 
 
 def first_of_each(members: Sequence[QuerySet], *terms: str, limit: int) -> QuerySet:
@@ -196,11 +181,12 @@ def page(
     *,
     size: int,
     name: Callable[[Any], Any],
-    cursor: Cursor | None = None,
+    after: str = "",
 ) -> Page:
-    """One page of rows, of which `name` makes one that has `id` and the order's column by name.
-    Fetches once: from its order, how many, and beyond which cursor.
+    """The page of rows beyond the place of a token, of which `name` makes one that has `id` and the
+    order's column by name. Fetches once: from its order, how many, and beyond which cursor.
     """
+    cursor = order.read(after) if after else None
     backwards = cursor is not None and cursor.backwards
     rows = fetch(order.reversed() if backwards else order, size + 1, cursor)
     has_more, rows = len(rows) > size, rows[:size]
@@ -211,6 +197,7 @@ def page(
         rows=tuple(rows),
         following=_token(ends[-1:], order) if has_more or backwards else "",
         preceding=_token(ends[:1], order, backwards=True) if _precedes(cursor, has_more) else "",
+        bad_place=bool(after) and cursor is None,
     )
 
 

@@ -9,10 +9,10 @@ from collections import namedtuple
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import cache, lru_cache
-from itertools import product
-from typing import Any
+from itertools import islice, product
+from operator import itemgetter
+from typing import Any, NamedTuple
 
-from django.db import connection
 from django.db.models import Field
 
 from loans.models import Account, Instruction, Kind
@@ -26,6 +26,7 @@ from loans.services.sql import (
     ask,
     both,
     converters,
+    engine,
     from_database,
     one_of,
     to_database,
@@ -66,7 +67,7 @@ def fetch(
     select = [f"run.{name}" for name in names]
     found = fetch_raw(kind, chosen, order, limit, cursor, select=select)
     make = (BorrowRow if kind == Kind.BORROW else RepayRow)._make
-    steps = converters(_fields(kind), connection.vendor, REPEATED)
+    steps = converters(_fields(kind), REPEATED)
     return list(map(make, from_database(found, steps)))
 
 
@@ -76,8 +77,7 @@ def fetch_held(
     """As `fetch`, but what a page shows, as the database holds it, and without names, which only
     the rows at a page's ends need: `name_held` names one.
     """
-    select = _as_texts(_held(kind)._fields[:-1], connection.vendor)
-    return fetch_raw(kind, chosen, order, limit, cursor, select=select)
+    return fetch_raw(kind, chosen, order, limit, cursor, select=_held_texts(kind))
 
 
 def name_held(kind: str, row: tuple[Any, ...]) -> Any:
@@ -90,9 +90,9 @@ def _held(kind: str) -> Any:
 
 
 @cache
-def _as_texts(names: tuple[str, ...], vendor: str) -> list[str]:
-    """The columns as expressions, written once an engine."""
-    return [held.as_text(name) for name in names]
+def _held_texts(kind: str) -> tuple[str, ...]:
+    """What a page shows, as expressions."""
+    return tuple(map(held.as_text, _held(kind)._fields[:-1]))
 
 
 def fetch_raw(
@@ -107,39 +107,42 @@ def fetch_raw(
     """The same as the database holds it; `select` are expressions over `run`. The id of the
     instruction comes last. One query, or none where no row can be meant.
     """
-    members, cursor = _members(kind, chosen, order, cursor)
-    if not members:
-        return []
-    sql, params = statement(
-        _wanted(tuple(select)),
-        table=model_of(kind)._meta.db_table,
-        columns=columns_of(kind),
-        join=f" LEFT JOIN loans_instruction AS cause ON cause.{kind}_record_id = run.id",
-        members=members,
-        order=order,
-        limit=limit,
-        cursor=cursor,
-        to_database=to_database(model_of(kind), order.column),
+    model, accounts, symbols = model_of(kind), chosen.chosen, chosen.symbols
+    each_account = len(accounts) <= MOST_ACCOUNTS
+    members = (len(accounts) if each_account else 1) * len(symbols or ())
+    since, until, cursor = _span(chosen, order, cursor)
+    words = _words(
+        _Shape(
+            kind=kind,
+            select=tuple(select),
+            order=order,
+            by_id=engine() == "sqlite" or limit <= MOST_BY_ID,
+            accounts=len(accounts),
+            each_account=each_account,
+            symbols=None if symbols is None else len(symbols),
+            each_symbol=members <= MOST_MEMBERS,
+            is_named=bool(chosen.q),
+            is_of_symbol=bool(chosen.symbol),
+            is_of_currency=bool(chosen.currency),
+            has_since=since is not None,
+            has_until=until is not None,
+            has_place=cursor is not None,
+            has_key=cursor is not None and cursor.key is not None,
+        )
     )
-    return ask(sql, params, keep=limit <= MOST_BY_ID and _follows_an_index(chosen, order))
-
-
-def _follows_an_index(chosen: HistoryFilter, order: Order) -> bool:
-    """Whether each member is all of one span of an index in this order. Where rows are left out on
-    the way, another index is best if they are most of them.
-    """
-    filters = chosen.symbols is not None, bool(chosen.currency)
-    if any((*filters, chosen.since, chosen.until)) and not order.is_instant:
-        return False
-    members = len(chosen.chosen) * len(chosen.symbols or ("any",))
-    most = MOST_ACCOUNTS if chosen.symbols is None else MOST_MEMBERS
-    return not all(filters) and members <= most
-
-
-@lru_cache(maxsize=32)
-def _wanted(select: tuple[str, ...]) -> str:
-    """Names of their own, or ORDER BY would take a text for the figure that it shows."""
-    return ", ".join(f"{what} AS c{n}" for n, what in enumerate((*select, "cause.id")))
+    if words is None:
+        return []
+    instant = to_database(model, "at")
+    values = (
+        *map(to_database(Account, "id"), [account.pk for account in accounts]),
+        *(symbols or ()),
+        *(chosen.q, chosen.symbol, chosen.currency),
+        *(since and instant(since), until and instant(until)),
+        *((to_database(model, order.column)(cursor.key), cursor.id) if cursor else (None, None)),
+        limit,
+    )
+    follows_an_index = limit <= MOST_BY_ID and words.follows_an_index
+    return ask(words.sql, words.parameters(values), keep=follows_an_index)
 
 
 def every_run(
@@ -158,52 +161,112 @@ def every_run(
         cursor = cursor_after(run[-1])
 
 
+class _Shape(NamedTuple):
+    """All that the words of a statement depend on: the same for every page of a list. Of accounts
+    and pairs, how many there are, and whether each is read by itself.
+    """
+
+    kind: str
+    select: tuple[str, ...]
+    order: Order
+    by_id: bool
+    accounts: int
+    each_account: bool
+    symbols: int | None
+    each_symbol: bool
+    is_named: bool
+    is_of_symbol: bool
+    is_of_currency: bool
+    has_since: bool
+    has_until: bool
+    has_place: bool
+    has_key: bool
+
+
+class _Words(NamedTuple):
+    """A statement, and what picks its parameters among the values of a request.
+
+    Where rows are left out on the way, another index is best if they are most of them; else each
+    member `follows_an_index`, being all of one span of it in this order.
+    """
+
+    sql: str
+    parameters: Callable[[Sequence[Any]], tuple[Any, ...]]
+    follows_an_index: bool
+
+
+@lru_cache(maxsize=256)
+def _words(shape: _Shape) -> _Words | None:
+    """The statement of a shape; None where no row can be meant. It is written with the places of
+    the values in place of the values.
+    """
+    places = iter(range(shape.accounts + (shape.symbols or 0) + 8))
+    accounts = tuple(islice(places, shape.accounts))
+    symbols = None if shape.symbols is None else tuple(islice(places, shape.symbols))
+    named, symbol, currency, since, until, key, row_id, limit = places
+    conditions: list[Condition] = [ALWAYS]
+    if shape.has_since:
+        conditions.append(("run.at >= %s", (since,)))
+    if shape.has_until:
+        conditions.append(("run.at < %s", (until,)))
+    if shape.is_of_currency:
+        conditions.append(("run.currency = %s", (currency,)))
+    owned = [one_of("run.account_id", accounts)]
+    if shape.each_account:
+        owned = [("run.account_id = %s", (place,)) for place in accounts]
+    members = _members(shape, owned, symbols)
+    if shape.is_named:
+        by_id = _by_record_id(shape, named, symbol, symbols)
+        members = [*members, *(both(account, by_id) for account in owned)]
+    if not members:
+        return None
+    sql, params = statement(
+        ", ".join(f"{what} AS c{n}" for n, what in enumerate((*shape.select, "cause.id"))),
+        table=model_of(shape.kind)._meta.db_table,
+        columns=columns_of(shape.kind),
+        join=f" LEFT JOIN loans_instruction AS cause ON cause.{shape.kind}_record_id = run.id",
+        members=[both(member, *conditions) for member in members],
+        order=shape.order,
+        limit=limit,
+        cursor=Cursor(key if shape.has_key else None, row_id) if shape.has_place else None,
+        by_id=shape.by_id,
+    )
+    in_order = shape.order.is_instant or (conditions == [ALWAYS] and symbols is None)
+    one_by_one = shape.each_account and (symbols is None or shape.each_symbol)
+    is_sifted = symbols is not None and shape.is_of_currency
+    return _Words(sql, itemgetter(*params), in_order and one_by_one and not is_sifted)
+
+
 def _members(
-    kind: str, chosen: HistoryFilter, order: Order, cursor: Cursor | None
-) -> tuple[list[Condition], Cursor | None]:
-    """Conditions that together mean each row exactly once, and the cursor as far as it is needed.
+    shape: _Shape, owned: list[Condition], symbols: tuple[int, ...] | None
+) -> list[Condition]:
+    """Conditions that together mean each row exactly once, as far as pairs are meant.
 
     Each follows one index in time order: an account's, or one of its pairs' if few are meant.
     """
-    span, cursor = _span(kind, chosen, order, cursor)
-    accounts, symbols = _accounts(chosen), chosen.symbols
     if symbols is None:
-        members = accounts
-    elif len(symbols) * len(accounts) > MOST_MEMBERS:
-        members = [both(account, one_of("run.symbol", symbols)) for account in accounts]
-    else:
-        members = [
-            both(account, ("run.symbol = %s", (symbol,)))
-            for account, symbol in product(accounts, symbols)
-        ]
-    if chosen.q:
-        named = _by_record_id(chosen)
-        members = [*members, *(both(account, named) for account in accounts)]
-    if chosen.currency:
-        span = both(span, ("run.currency = %s", (chosen.currency,)))
-    return [both(member, span) for member in members], cursor
+        return owned
+    if not shape.each_symbol:
+        return [both(account, one_of("run.symbol", symbols)) for account in owned]
+    return [
+        both(account, ("run.symbol = %s", (place,))) for account, place in product(owned, symbols)
+    ]
 
 
-def _accounts(chosen: HistoryFilter) -> list[Condition]:
-    """A condition an account; one for all of them where they are too many to be merged."""
-    keys = list(map(to_database(Account, "id"), (account.pk for account in chosen.chosen)))
-    if len(keys) > MOST_ACCOUNTS:
-        return [one_of("run.account_id", keys)]
-    return [("run.account_id = %s", (key,)) for key in keys]
-
-
-def _by_record_id(chosen: HistoryFilter) -> Condition:
+def _by_record_id(
+    shape: _Shape, named: int, symbol: int, symbols: tuple[int, ...] | None
+) -> Condition:
     """Rows whose id is the free text, as far as they are not meant by their pair already."""
-    named: Condition = ("run.record_id = %s", (chosen.q,))
-    if chosen.symbols:
-        listed, values = one_of("run.symbol", chosen.symbols)
-        named = both(named, (f"NOT {listed}", values))
-    return both(named, ("run.symbol = %s", (chosen.symbol,))) if chosen.symbol else named
+    condition: Condition = ("run.record_id = %s", (named,))
+    if symbols:
+        listed, values = one_of("run.symbol", symbols)
+        condition = both(condition, (f"NOT {listed}", values))
+    return both(condition, ("run.symbol = %s", (symbol,))) if shape.is_of_symbol else condition
 
 
 def _span(
-    kind: str, chosen: HistoryFilter, order: Order, cursor: Cursor | None
-) -> tuple[Condition, Cursor | None]:
+    chosen: HistoryFilter, order: Order, cursor: Cursor | None
+) -> tuple[datetime | None, datetime | None, Cursor | None]:
     """The span of time. Where the list is in order of time, a place inside it takes the bound's
     part and one before it says nothing, so that the index is never given two beginnings.
     """
@@ -213,10 +276,4 @@ def _span(
             cursor, until = (cursor, None) if cursor.key < until else (None, until)
         elif not order.descending and since is not None:
             cursor, since = (cursor, None) if cursor.key >= since else (None, since)
-    convert = to_database(model_of(kind), "at")
-    bounds: list[Condition] = [ALWAYS]
-    if since is not None:
-        bounds.append(("run.at >= %s", (convert(since),)))
-    if until is not None:
-        bounds.append(("run.at < %s", (convert(until),)))
-    return both(*bounds), cursor
+    return since, until, cursor

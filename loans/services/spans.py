@@ -13,7 +13,6 @@ from decimal import Decimal
 from functools import cache, cached_property, lru_cache
 from typing import Any, NamedTuple
 
-from django.db import connection
 from django.db.models import Model
 
 from loans import exact
@@ -22,7 +21,7 @@ from loans.models import ALL_PAIRS, Account, BorrowRecord, Kind, RecordTotal
 from loans.periods import ALL_TIME, BEGIN, DAY, HOUR, LONGEST, before, kept
 from loans.services.position import Slot
 from loans.services.rollups import COUNTS, MODELS, Figures, names_of
-from loans.services.sql import ALWAYS, Condition, ask, both, one_of, to_database
+from loans.services.sql import ALWAYS, Condition, ask, both, engine, one_of, to_database
 
 FAR = 100_000  # more runs than there are before any instant that can be asked for
 # Rows beside the range that each is in. Both engines are made to look up range by range: left to
@@ -115,10 +114,10 @@ def _added_up(
     wanted: Wanted, members: Sequence[Condition], names: Sequence[str], *, keep: bool
 ) -> dict[tuple[str, ...], Figures]:
     """The sums of all members together, by these columns and in their order."""
-    width, n = _width(connection.vendor), len(names)
+    width, n = _width(engine()), len(names)
     text = " UNION ALL ".join(text for text, _ in members)
     if len(members) > 1:
-        by, sums = ", ".join(names), _sums_of_sums(wanted.kind, connection.vendor)
+        by, sums = ", ".join(names), _sums_of_sums(wanted.kind, engine())
         text = f"SELECT {by}, {sums} FROM ({text}) AS piece GROUP BY {by}"  # noqa: S608 - our own names
     rows = ask(text, [value for _, values in members for value in values], keep=keep)
     found: dict[tuple[str, ...], Figures] = {}
@@ -225,7 +224,7 @@ def _of_ranges(
     meant: Condition,
 ) -> Condition:
     condition, values = both(wanted.of_all, meant)
-    source = RANGES[connection.vendor].format(
+    source = RANGES[engine()].format(
         ranges=", ".join(["(%s, %s, %s)"] * len(ranges)),
         rows=f"{model._meta.db_table} WHERE {condition}",
     )
@@ -242,7 +241,7 @@ def _of_some(wanted: Wanted, meant: Condition, names: Sequence[str], sign: int) 
 
 
 def _grouped(wanted: Wanted, model: type[Model], names: Sequence[str], source: str) -> str:
-    by, sums = ", ".join(names), _sums(model, wanted.kind, connection.vendor)
+    by, sums = ", ".join(names), _sums(model, wanted.kind, engine())
     return f"SELECT {by}, {sums} FROM {source} GROUP BY {by}"  # noqa: S608 - our own names
 
 

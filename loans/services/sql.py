@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, NotSupportedError, connection, connections
+from django.db import DEFAULT_DB_ALIAS, NotSupportedError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.sqlite3.base import SQLiteCursorWrapper
 from django.db.models import Field, Model
@@ -90,10 +90,23 @@ def without_compiling(connection: BaseDatabaseWrapper, **_: Any) -> None:
         connection.connection.compiles = False
 
 
+@cache
+def _unconnected() -> BaseDatabaseWrapper:
+    """What knows how the engine writes and reads values, alike for every connection: to find the
+    thread's own takes longer than to convert a value.
+    """
+    return connections.create_connection(DEFAULT_DB_ALIAS)
+
+
+def engine() -> str:
+    """`sqlite` or `postgresql`."""
+    return _unconnected().vendor
+
+
+@cache
 def to_database(model: type[Model], column: str) -> Converter:
     """What makes a parameter of a column's value."""
-    # The thread's own: the proxy that all threads share looks it up at every use.
-    field, own = model._meta.get_field(column), connections[DEFAULT_DB_ALIAS]
+    field, own = model._meta.get_field(column), _unconnected()
     return lambda value: field.get_db_prep_value(value, own)
 
 
@@ -109,24 +122,22 @@ def from_database(
 
 @cache
 def converters(
-    fields: tuple[Field | None, ...], vendor: str, repeated: frozenset[str] = frozenset()
+    fields: tuple[Field | None, ...], repeated: frozenset[str] = frozenset()
 ) -> list[tuple[int, Converter]]:
     """What makes values of what this engine gives, by their place in a row; None is a plain
     number. A column whose values are `repeated` from row to row is read once a value.
     """
-    found = []
+    found, own = [], _unconnected()
     for place, field in enumerate(fields):
         if field is None:
             continue
         column = field.get_col(field.model._meta.db_table)
-        for convert in [
-            *connection.ops.get_db_converters(column),
-            *column.get_db_converters(connection),
-        ]:
+        for convert in [*own.ops.get_db_converters(column), *column.get_db_converters(own)]:
             step = _bound(convert, column)
             found.append((place, lru_cache(1024)(step) if field.name in repeated else step))
     return found
 
 
 def _bound(convert: Callable[..., Any], column: Any) -> Converter:
-    return lambda value: convert(value, column, connection)
+    own = _unconnected()
+    return lambda value: convert(value, column, own)

@@ -39,10 +39,8 @@ def landing(request: HtmxHttpRequest) -> HttpResponse:
 def records(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
     """The list of one kind of record, as filtered."""
     chosen = _chosen(request)
-    after = request.GET.get("after", "")
-    page = history.list_page(kind, chosen, after=after)
-    bad_place = bool(after) and history.order_of(kind, chosen.sort).read(after) is None
-    rows = history_table.rows(kind, page, chosen, request, bad_place=bad_place)
+    page = history.list_page(kind, chosen, after=request.GET.get("after", ""))
+    rows = history_table.rows(kind, page, chosen, request)
     fragment = asked_fragment(request, (history_table.WHOLE, history_table.ROWS))
     if fragment == history_table.ROWS:
         return answer_fragment(rows)

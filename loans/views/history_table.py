@@ -128,17 +128,13 @@ def _totals(kind: Kind, totals: Sequence[Total]) -> str:
     )
 
 
-def rows(
-    kind: Kind, page: Page, chosen: HistoryFilter, request: HttpRequest, *, bad_place: bool
-) -> SafeString:
-    """One page of a list, as the fragment that turning a page fetches. `bad_place`: it was asked
-    for by a place that cannot be read.
-    """
+def rows(kind: Kind, page: Page, chosen: HistoryFilter, request: HttpRequest) -> SafeString:
+    """One page of a list, as the fragment that turning a page fetches."""
     count = len(page.rows)
     shown = said = f"{count} row{'' if count == 1 else 's'} shown"
     if count:  # a sentence of its own for each page, or nobody would hear that it came
         said = f"{shown}, beginning with record {escape(name_held(kind, page.rows[0]).record_id)}"
-    notice = render_to_string("loans/partials/_history_bad_place.html") if bad_place else ""
+    notice = render_to_string("loans/partials/_history_bad_place.html") if page.bad_place else ""
     if count:
         first = with_changes(request.GET, after=None)
         kept = with_changes(request.GET, sort=None, after=None) if "sort" in request.GET else first
@@ -146,7 +142,7 @@ def rows(
     else:
         context = {
             "kind": kind,
-            "is_beyond": bool(request.GET.get("after")) and not bad_place,
+            "is_beyond": bool(request.GET.get("after")) and not page.bad_place,
             "beginning": request.path + with_changes(request.GET, after=None),
             "is_narrowed": chosen.is_narrowed,
             "path": request.path,

@@ -13,7 +13,7 @@ from allauth.account.authentication import get_authentication_records
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import User
-from django.db import DEFAULT_DB_ALIAS, connection
+from django.db import DEFAULT_DB_ALIAS
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
@@ -48,7 +48,7 @@ class _Seen:
 
     def __init__(self, person: int) -> None:
         """Ask for it. One query."""
-        self._reader = reader = _reader(connection.vendor)
+        self._reader = reader = _reader()
         rows = ask(reader.sql, [person if one == _ANYONE else one for one in reader.params])
         self.zone_name = rows[0][0] or "UTC"
         self._rows = [row[1:] for row in rows if row[1] is not None]
@@ -80,7 +80,7 @@ class _Reader:
 
 
 @cache
-def _reader(vendor: str) -> _Reader:
+def _reader() -> _Reader:
     fields = [field for field in Account._meta.concrete_fields if field.name in _SHOWN]
     visible = Account.objects.visible_to(User(pk=_ANYONE)).only(*_SHOWN).order_by()
     sql, params = visible.query.sql_with_params()
@@ -91,7 +91,7 @@ def _reader(vendor: str) -> _Reader:
         f"LEFT JOIN ({sql}) AS seen ON TRUE ORDER BY seen.venue, seen.label",
         (_ANYONE, *params),
         names=[field.attname for field in fields],
-        steps=converters(tuple(fields), vendor),
+        steps=converters(tuple(fields)),
     )
 
 
