@@ -5,7 +5,7 @@ Nothing here rounds silently: an amount keeps every place it has, a share of one
 percent. Imports nothing of ours, reads no clock, knows no request.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
@@ -44,17 +44,28 @@ def grouped(value: Decimal) -> str:
     return f"{Decimal(whole):,f}{point}{places}"
 
 
-def number_html(whole: str, behind: str, after: str = "", *, places: int = AMOUNT_PLACES) -> str:
-    """A number from its plain digits before and behind the point: thousands apart, and trailing
-    zeros dimmed. A text, for long tables that join their cells: marking each of them as safe takes
-    as long as writing it. Digits are ours, so there is nothing in them to escape.
+def numbers_html(
+    numbers: Iterable[tuple[str, str] | None], afters: Iterable[str], *, places: int = AMOUNT_PLACES
+) -> list[str]:
+    """A column of numbers, each from its plain digits before and behind the point, and what stands
+    after it: thousands apart, and trailing zeros dimmed; None is not known. Texts, for long tables
+    that join their cells: marking each of them as safe takes as long as writing it, and so would a
+    call for each. Digits are ours, so there is nothing in them to escape.
     """
-    if len(whole) > 3 or whole[0] == "-":
-        whole = _apart(whole)
-    if kept := behind.rstrip("0"):
-        dimmed = DIMMED.get(places - len(kept), "")
-        return f'<span class="num">{whole}.{kept}{dimmed}{after}</span>'
-    return f'<span class="num">{whole}{DIMMED_ALL.get(places, "")}{after}</span>'
+    found = []
+    for number, after in zip(numbers, afters, strict=True):
+        if number is None:
+            found.append(UNKNOWN)
+            continue
+        whole, behind = number
+        if len(whole) > 3 or whole[0] == "-":
+            whole = _apart(whole)
+        if kept := behind.rstrip("0"):
+            dimmed = DIMMED.get(places - len(kept), "")
+            found.append(f'<span class="num">{whole}.{kept}{dimmed}{after}</span>')
+        else:
+            found.append(f'<span class="num">{whole}{DIMMED_ALL.get(places, "")}{after}</span>')
+    return found
 
 
 def _apart(whole: str) -> str:
@@ -74,7 +85,8 @@ def amount_html(value: Decimal | None, unit: str, *, places: int = AMOUNT_PLACES
     if value is None:
         return UNKNOWN
     whole, _, behind = format(value, "f").partition(".")
-    return number_html(whole, behind, unit, places=places)
+    [text] = numbers_html([(whole, behind)], [unit], places=places)
+    return text
 
 
 @lru_cache(maxsize=1024)
@@ -94,7 +106,8 @@ def percent(fraction: Decimal | None, *, places: int = PERCENT_PLACES) -> SafeSt
         return UNKNOWN
     text = format(EXACT.multiply(fraction, Decimal(100)), f".{places}f")
     whole, _, behind = text.partition(".")
-    return SafeString(number_html(whole, behind, '<span class="cur pct">%</span>', places=places))
+    [text] = numbers_html([(whole, behind)], ['<span class="cur pct">%</span>'], places=places)
+    return SafeString(text)
 
 
 def change(fraction: Decimal | None, *, places: int = 1) -> SafeString:
@@ -135,7 +148,7 @@ def whole_seconds(later: datetime, earlier: datetime) -> int:
 
 def utc_text(at: datetime) -> str:
     """The instant in UTC to the second."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"{at.astimezone(UTC).isoformat(' ')[:19]} UTC"
 
 
 def local_text(at: datetime, zone: tzinfo | None = None, *, milliseconds: bool = False) -> str:
@@ -147,7 +160,10 @@ def local_text(at: datetime, zone: tzinfo | None = None, *, milliseconds: bool =
 
 def both_zones(at: datetime, zone: tzinfo | None = None) -> str:
     """Local time, and UTC beside it unless they are the same."""
-    local, utc = local_text(at, zone), utc_text(at)
+    return _both(local_text(at, zone), utc_text(at))
+
+
+def _both(local: str, utc: str) -> str:
     return utc if local == utc else f"{local} ({utc})"
 
 
@@ -159,16 +175,17 @@ def instant(
         return UNKNOWN
     utc = at.astimezone(UTC).isoformat(" ")[:-6]
     zone = zone or timezone.get_current_timezone()
-    return SafeString(instant_writer(zone, milliseconds=milliseconds)(utc))
+    [text] = instants_html([utc], zone, milliseconds=milliseconds)
+    return SafeString(text)
 
 
-def instant_writer(zone: tzinfo, *, milliseconds: bool = False) -> Callable[[str], str]:
-    """What writes as `instant` from a text in UTC (`2026-11-20 12:00:00[.25]`), for long tables
-    that join their cells.
+def instants_html(texts: Iterable[str], zone: tzinfo, *, milliseconds: bool = False) -> list[str]:
+    """A column of instants, each as `instant` writes it, from texts in UTC
+    (`2026-11-20 12:00:00[.25]`), for long tables that join their cells.
     """
     is_short = str(zone) == "UTC" and not milliseconds  # most of them, and a fraction of the work
-
-    def write(utc: str) -> str:
+    found = []
+    for utc in texts:
         second = utc[:19]
         if is_short:
             local = f"{second} UTC"
@@ -176,12 +193,11 @@ def instant_writer(zone: tzinfo, *, milliseconds: bool = False) -> Callable[[str
             at = datetime.fromisoformat(f"{utc}+00:00")
             local = escape(local_text(at, zone, milliseconds=milliseconds))
         thousandths = f"{utc[20:23]:0<3}" if len(utc) > 19 else "000"
-        return (
+        found.append(
             f'<time class="num" datetime="{second[:10]}T{second[11:]}.{thousandths}+00:00"'
             f' title="{second} UTC">{local}</time>'
         )
-
-    return write
+    return found
 
 
 def age_tone(seconds: int, period_seconds: int) -> str:
@@ -214,12 +230,13 @@ def age(
     remark = f' data-problem="{escape(problem)}"' if problem else ""
     css = f" age-{tone}" if tone else ""
     focus = ' tabindex="0"' if focusable else ""
-    title = " · ".join(part for part in (both_zones(at), source) if part)
+    local = local_text(at)
+    title = " · ".join(part for part in (_both(local, utc_text(at)), source) if part)
     return SafeString(
         f'<time class="chip age{css}"'
         f' datetime="{at.astimezone(UTC).isoformat("T", "seconds")}"'
         f' data-at="{whole_seconds(at, EPOCH)}" data-period="{period_seconds}"'
-        f' data-on-paper="{escape(local_text(at))}"{remark}'
+        f' data-on-paper="{escape(local)}"{remark}'
         f'{focus} title="{escape(title)}">{said}</time>'
     )
 

@@ -9,7 +9,6 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
-from django.utils.safestring import SafeString
 from django_htmx.middleware import HtmxDetails
 
 VARY = ("HX-Request", "HX-Target", "HX-Boosted", "HX-History-Restore-Request")
@@ -50,6 +49,6 @@ def render_page(
     return response
 
 
-def answer_fragment(html: SafeString) -> HttpResponse:
-    """Answer with a fragment that was written without a template."""
+def answer_fragment(html: str) -> HttpResponse:
+    """Answer with a fragment that was written without a template, everything in it escaped."""
     return HttpResponse(html, headers={"Vary": ", ".join(VARY)})

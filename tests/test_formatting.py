@@ -121,6 +121,6 @@ def test_every_amount_is_written_as_python_writes_it_with_its_zeros_dimmed() -> 
         kept = text.rstrip("0").removesuffix(".")
         zeros = f'<span class="z">{text[len(kept) :]}</span>' if kept != text else ""
         assert formatting.amount(value) == f'<span class="num">{kept}{zeros}</span>'
-        parts = f"{value:.8f}".split(".")
-        assert formatting.number_html(*parts) == formatting.amount(value)
+        whole, behind = f"{value:.8f}".split(".")
+        assert formatting.numbers_html([(whole, behind)], [""]) == [formatting.amount(value)]
         assert formatting.digits(value).replace("-", "−") == text

@@ -3,7 +3,7 @@ digits, instants, ids. For long lists, where making a value of each text and a t
 would take longer than everything else.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -34,12 +34,19 @@ def held_id(pk: UUID) -> str:
     return pk.hex if engine() == "sqlite" else str(pk)
 
 
+def id_texts(held: Iterable[str]) -> list[str]:
+    """Ids as everybody writes them."""
+    if engine() != "sqlite":
+        return list(held)
+    return [f"{one[:8]}-{one[8:12]}-{one[12:16]}-{one[16:20]}-{one[20:]}" for one in held]
+
+
 def id_text(held: UUID | str | None) -> str:
-    """An id as everybody writes it, empty for none."""
-    text = str(held or "")
-    if len(text) != 32:
-        return text
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    """One of them, empty for none; from PostgreSQL it may be an id already."""
+    if not held:
+        return ""
+    [text] = id_texts([str(held)])
+    return text
 
 
 def figure(text: str | None, places: int = AMOUNT_PLACES) -> Decimal | None:
@@ -49,34 +56,49 @@ def figure(text: str | None, places: int = AMOUNT_PLACES) -> Decimal | None:
     return decode(text, places=places) if engine() == "sqlite" else Decimal(text)
 
 
-def whole_part(places: int) -> tuple[int, int, str]:
+def figures_in_parts(
+    texts: Iterable[str | None], places: int = AMOUNT_PLACES
+) -> list[tuple[str, str] | None]:
+    """A column of figures of so many places: the digits of each before and behind the point,
+    without grouping; a sign is before. None is not known.
+    """
+    begin, end, minus = _whole_part(places)
+    return [
+        None
+        if text is None
+        else _below_zero(text, places)
+        if text[0] == minus
+        else (text[begin:end].lstrip("0") or "0", text[-places:])
+        for text in texts
+    ]
+
+
+def _whole_part(places: int) -> tuple[int, int, str]:
     """Of a figure of so many places: where the digits before the point are, zeros in front of them
     perhaps, and how one below zero begins, whose digits are not there.
     """
     return (1, -places, "0") if engine() == "sqlite" else (0, -places - 1, "-")
 
 
-def figure_parts(places: int) -> Callable[[str], tuple[str, str]]:
-    """What splits a figure of so many places into its digits before and behind the point, without
-    grouping; a sign is before.
-    """
-    begin, end, minus = whole_part(places)
-
-    def split(text: str) -> tuple[str, str]:
-        if text[0] == minus:
-            text = number_cell(figure(text, places))
-            return text[: -places - 1], text[-places:]
-        return text[begin:end].lstrip("0") or "0", text[-places:]
-
-    return split
+def _below_zero(text: str, places: int) -> tuple[str, str]:
+    text = number_cell(figure(text, places))
+    return text[: -places - 1], text[-places:]
 
 
 def figure_text(places: int) -> Callable[[str | None], str]:
     """What writes a figure of so many places: all of them, no grouping; empty if not known."""
     if engine() != "sqlite":
         return lambda text: text or ""
-    split = figure_parts(places)
-    return lambda text: "" if text is None else ".".join(split(text))
+    begin, end, minus = _whole_part(places)
+
+    def write(text: str | None) -> str:
+        if text is None:
+            return ""
+        if text[0] == minus:
+            return number_cell(figure(text, places))
+        return f"{text[begin:end].lstrip('0') or '0'}.{text[-places:]}"
+
+    return write
 
 
 def instant(text: str) -> datetime:

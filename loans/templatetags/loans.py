@@ -239,7 +239,11 @@ def with_changes(current: QueryDict, **changes: object) -> str:
     """A query with some fields changed; None removes one."""
     fields = [(n, text) for n, texts in current.lists() if n not in changes for text in texts]
     fields += [(n, str(value)) for n, value in changes.items() if value not in (None, "")]
-    return f"?{urlencode(fields)}"
+    return f"?{_encoded(tuple(fields))}"
+
+
+# Page after page of a list carries the same ones along.
+_encoded = lru_cache(maxsize=256)(urlencode)
 
 
 @register.simple_tag

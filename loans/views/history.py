@@ -5,6 +5,7 @@ Thin: reads the query, asks the services, formats, renders. Never asks an exchan
 
 from django.http import HttpResponse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
 from loans.htmx import HtmxHttpRequest, answer_fragment, asked_fragment, render_page
@@ -66,7 +67,7 @@ def records(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
         "kind": str(kind),
         "chosen": chosen,
         "filter_row": history_filter.filter_row(request.path, chosen, now=now),
-        "table": table,
+        "table": SafeString(table),
     }
     return render_page(request, "loans/history_list.html", context)
 

@@ -1,7 +1,8 @@
 """A history list as ready HTML: its rows with their heads and their pager, and the totals above.
 
 Written here and not in a template, because turning a page and changing the filter ask for nothing
-else, and walking through the many small links takes a template longer than the rows.
+else, and walking through the many small links takes a template longer than the rows. As texts:
+each that is marked as safe on the way would be copied once more.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,6 @@ from html import escape
 
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.utils.safestring import SafeString
 
 from loans.models import Kind
 from loans.services import twins
@@ -61,13 +61,13 @@ TOTAL_HEADS = {
 def table(
     kind: Kind,
     chosen: HistoryFilter,
-    rows: SafeString,
+    rows: str,
     *,
     totals: Sequence[Total],
     certificate: Certificate,
     now: datetime,
     is_fragment: bool,
-) -> SafeString:
+) -> str:
     """A list with its totals and what they rest on: all that changes with the filter. As a fragment
     it brings along what the page has elsewhere, the tabs and the slips beside the filter's fields.
     """
@@ -81,7 +81,7 @@ def table(
     )
     count = sum(total.count for total in totals)
     proof = certificate_html(certificate, now=now, subject=chosen.symbol or "these accounts")
-    return SafeString(
+    return (
         f'<div id="{WHOLE}" class="stack">{sort}{beside}{_slips(chosen)}{_twice(chosen)}\n'
         '<section class="card flush books-totals" aria-labelledby="totals-title">\n'
         '  <header><h2 id="totals-title">Totals</h2><span class="caption">of exactly the '
@@ -128,7 +128,7 @@ def _totals(kind: Kind, totals: Sequence[Total]) -> str:
     )
 
 
-def rows(kind: Kind, page: Page, chosen: HistoryFilter, request: HttpRequest) -> SafeString:
+def rows(kind: Kind, page: Page, chosen: HistoryFilter, request: HttpRequest) -> str:
     """One page of a list, as the fragment that turning a page fetches."""
     count = len(page.rows)
     shown = said = f"{count} row{'' if count == 1 else 's'} shown"
@@ -138,7 +138,7 @@ def rows(kind: Kind, page: Page, chosen: HistoryFilter, request: HttpRequest) ->
     if count:
         first = with_changes(request.GET, after=None)
         kept = with_changes(request.GET, sort=None, after=None) if "sort" in request.GET else first
-        content = _table(kind, page, chosen, kept) + _pager(page, shown, first)
+        content, pager = _table(kind, page, chosen, kept), _pager(page, shown, first)
     else:
         context = {
             "kind": kind,
@@ -147,10 +147,8 @@ def rows(kind: Kind, page: Page, chosen: HistoryFilter, request: HttpRequest) ->
             "is_narrowed": chosen.is_narrowed,
             "path": request.path,
         }
-        content = render_to_string("loans/partials/_history_empty.html", context)
-    return SafeString(
-        f'<div id="{ROWS}" class="stack" data-say="{said}">\n{notice}{content}\n</div>\n'
-    )
+        content, pager = render_to_string("loans/partials/_history_empty.html", context), ""
+    return f'<div id="{ROWS}" class="stack" data-say="{said}">\n{notice}{content}{pager}\n</div>\n'
 
 
 def _table(kind: Kind, page: Page, chosen: HistoryFilter, kept: str) -> str:
