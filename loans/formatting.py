@@ -215,6 +215,7 @@ def age(
     source: str = "",
     problem: str = "",
     focusable: bool = False,
+    zone: tzinfo | None = None,
 ) -> SafeString:
     """The chip that says how old a figure is; `problem` ("exchange unreachable") joins a late one.
 
@@ -230,7 +231,7 @@ def age(
     remark = f' data-problem="{escape(problem)}"' if problem else ""
     css = f" age-{tone}" if tone else ""
     focus = ' tabindex="0"' if focusable else ""
-    local = local_text(at)
+    local = local_text(at, zone)
     title = " · ".join(part for part in (_both(local, utc_text(at)), source) if part)
     return SafeString(
         f'<time class="chip age{css}"'

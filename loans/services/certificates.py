@@ -34,7 +34,6 @@ class Certificate:
     unproven: int = 0
     untrusted: int = 0
     gaps: int = 0
-    late: int = 0
     complete_from: datetime | None = None
     complete_to: datetime | None = None
     busy_to: datetime | None = None
@@ -82,7 +81,6 @@ _FIGURES = {
     "busy": "COUNT(*) FILTER (WHERE has_rows)",
     "unproven": "COUNT(*) FILTER (WHERE complete_to IS NULL)",
     "untrusted": "COUNT(*) FILTER (WHERE NOT trusted)",
-    "late": "COUNT(*) FILTER (WHERE late_records > 0)",
 }
 _INSTANTS = {
     "complete_from": "MAX(CASE WHEN {beyond} THEN complete_from END)",

@@ -6,7 +6,7 @@ longer than the database needs for the rows.
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, tzinfo
 from functools import lru_cache
 from html import escape
 
@@ -105,7 +105,7 @@ def certificate_html(
     """What figures rest on, in one line: from when to when it is proven, what is not, and how long
     ago that was checked.
     """
-    tone, symbol = "open", "exclamation-triangle"
+    tone, symbol, zone = "open", "exclamation-triangle", timezone.get_current_timezone()
     if not certificate.streams:
         symbol = "question-mark-circle"
         words = (
@@ -114,17 +114,19 @@ def certificate_html(
         )
     elif certificate.is_whole:
         tone, symbol = "whole", "shield-check"
-        span = _span_words(certificate)
+        span = _span_words(certificate, zone)
         words = f"<strong>Complete</strong>{f' {span}, 0 gaps.' if span else ''}"
     else:
-        span = _span_words(certificate)
+        span = _span_words(certificate, zone)
         words = f"<strong>Not proven complete:</strong> {_doubts(certificate)}."
         words += f" Read {span}." if span else ""
     checks = ""
     if certificate.checked_at:
-        checks += _check("checked", certificate.checked_at, now, DAY_S, CHECKED)
+        age = _age(certificate.checked_at, now, DAY_S, CHECKED, zone)
+        checks += f'<span class="caption">checked</span> {age} '
     if certificate.audited_at:
-        checks += _check("audited", certificate.audited_at, now, 2 * DAY_S, AUDITED)
+        age = _age(certificate.audited_at, now, 2 * DAY_S, AUDITED, zone)
+        checks += f'<span class="caption">audited</span> {age} '
     return SafeString(
         f'<div class="certificate {tone}">{icon(symbol)}<p>{words}</p>'
         f'<span class="space"></span>{checks}</div>\n'
@@ -148,11 +150,10 @@ def _doubts(certificate: Certificate) -> str:
     return ", ".join(told)
 
 
-def _span_words(certificate: Certificate) -> str:
+def _span_words(certificate: Certificate, zone: tzinfo) -> str:
     """From when to when the lists were read; empty if that is less than a second."""
     if not certificate.has_span:
         return ""
-    zone = timezone.get_current_timezone()
 
     def at(instant: datetime) -> str:
         return formatting.instant(instant, zone=zone)
@@ -173,9 +174,10 @@ def _flag(words: str) -> str:
     return f'<span class="flag">{words}</span>'
 
 
-def _check(word: str, at: datetime, now: datetime, period: int, source: str) -> str:
-    age = formatting.age(at, now=now, period_seconds=period, source=source, focusable=True)
-    return f'<span class="caption">{word}</span> {age} '
+def _age(at: datetime, now: datetime, period: int, source: str, zone: tzinfo) -> str:
+    return formatting.age(
+        at, now=now, period_seconds=period, source=source, focusable=True, zone=zone
+    )
 
 
 def _link(address: str, label: str, attributes: str = "") -> str:
