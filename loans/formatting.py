@@ -77,16 +77,23 @@ def _apart(whole: str) -> str:
 
 def amount(value: Decimal | None, currency: str = "", *, places: int = AMOUNT_PLACES) -> SafeString:
     """An amount in full digits, its trailing zeros dimmed, its currency smaller behind it."""
-    return SafeString(amount_html(value, unit_html(currency), places=places))
+    [text] = amounts_html([value], [unit_html(currency)], places=places)
+    return SafeString(text)
 
 
-def amount_html(value: Decimal | None, unit: str, *, places: int = AMOUNT_PLACES) -> str:
-    """The same as a text, for tables that join their cells; `unit_html` gives the unit."""
+def amounts_html(
+    values: Iterable[Decimal | None], units: Iterable[str], *, places: int = AMOUNT_PLACES
+) -> list[str]:
+    """A column of amounts, each as `amount` writes it; `unit_html` gives a unit."""
+    return numbers_html(map(_parts, values), units, places=places)
+
+
+def _parts(value: Decimal | None) -> tuple[str, str] | None:
+    """The digits before and behind the point."""
     if value is None:
-        return UNKNOWN
+        return None
     whole, _, behind = format(value, "f").partition(".")
-    [text] = numbers_html([(whole, behind)], [unit], places=places)
-    return text
+    return whole, behind
 
 
 @lru_cache(maxsize=1024)
@@ -104,8 +111,7 @@ def percent(fraction: Decimal | None, *, places: int = PERCENT_PLACES) -> SafeSt
     """A fraction as percent, trailing zeros dimmed."""
     if fraction is None:
         return UNKNOWN
-    text = format(EXACT.multiply(fraction, Decimal(100)), f".{places}f")
-    whole, _, behind = text.partition(".")
+    whole, _, behind = format(EXACT.multiply(fraction, Decimal(100)), f".{places}f").partition(".")
     [text] = numbers_html([(whole, behind)], ['<span class="cur pct">%</span>'], places=places)
     return SafeString(text)
 

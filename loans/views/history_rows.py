@@ -15,7 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from loans import formatting
-from loans.formatting import amount_html, instants_html, numbers_html, unit_html
+from loans.formatting import amounts_html, instants_html, numbers_html, unit_html
 from loans.models import Account, Coverage, CoverageGap, Kind
 from loans.services import held
 from loans.services.filters import HistoryFilter
@@ -143,35 +143,45 @@ def _percent(text: str | None) -> str:
     return f"{formatting.percent(held.figure(text, held.RATE_PLACES))}"
 
 
-def total_lines(kind: str, totals: Iterable[Total]) -> SafeString:
+def total_lines(kind: str, totals: Iterable[Total]) -> str:
     """The totals as rows, the most frequent currency first."""
     ordered = sorted(totals, key=lambda total: (-total.count, total.currency))
-    line = _borrow_total if kind == Kind.BORROW else _repay_total
-    return SafeString("".join(line(total) for total in ordered))
+    return "".join(_borrow_totals(ordered) if kind == Kind.BORROW else _repay_totals(ordered))
 
 
-def _borrow_total(total: Total) -> str:
-    unit = unit_html(total.currency)
-    unknown = (
+def _borrow_totals(totals: Sequence[Total]) -> list[str]:
+    units = [unit_html(total.currency) for total in totals]
+    principals = amounts_html([total.principal for total in totals], units)
+    interests = amounts_html([total.interest for total in totals], units)
+    return [
+        f"{_total_head(total)}"
+        f'<td class="n l2" data-label="Borrowed">{principal}{_unknown(total)}</td>'
+        f'<td class="n l2 end" data-label="Interest">{interest}</td></tr>'
+        for total, principal, interest in zip(totals, principals, interests, strict=True)
+    ]
+
+
+def _repay_totals(totals: Sequence[Total]) -> list[str]:
+    units = [unit_html(total.currency) for total in totals]
+    amounts = amounts_html([total.amount for total in totals], units)
+    principals = amounts_html([total.principal for total in totals], units)
+    interests = amounts_html([total.interest for total in totals], units)
+    cells = zip(totals, amounts, principals, interests, strict=True)
+    return [
+        f"{_total_head(total)}"
+        f'<td class="n l2" data-label="Repaid">{amount}</td>'
+        f'<td class="n l2" data-label="Principal">{principal}</td>'
+        f'<td class="n l2 end" data-label="Interest">{interest}</td></tr>'
+        for total, amount, principal, interest in cells
+    ]
+
+
+def _unknown(total: Total) -> str:
+    if not total.unknown:
+        return ""
+    return (
         ' <span class="flag" title="First seen after repayment, when the exchange showed 0">'
         f"+ {total.unknown} unknown</span>"
-        if total.unknown
-        else ""
-    )
-    return (
-        f"{_total_head(total)}"
-        f'<td class="n l2" data-label="Borrowed">{amount_html(total.principal, unit)}{unknown}</td>'
-        f'<td class="n l2 end" data-label="Interest">{amount_html(total.interest, unit)}</td></tr>'
-    )
-
-
-def _repay_total(total: Total) -> str:
-    unit = unit_html(total.currency)
-    return (
-        f"{_total_head(total)}"
-        f'<td class="n l2" data-label="Repaid">{amount_html(total.amount, unit)}</td>'
-        f'<td class="n l2" data-label="Principal">{amount_html(total.principal, unit)}</td>'
-        f'<td class="n l2 end" data-label="Interest">{amount_html(total.interest, unit)}</td></tr>'
     )
 
 

@@ -75,7 +75,7 @@
         tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), data.zone),
         cursor: { y: false, drag: { x: true, y: false } },
         scales: { x: { time: true }, y: { range: (_, low, high) => (low === high ? [low * 0.9, high * 1.1 || 1] : uPlot.rangeNum(low, high, 0.1, true)) } },
-        axes: [{ ...axis, values: [[31536000, "{YYYY}"], [2419200, "{MMM}", "\n{YYYY}"], [86400, "{D} {MMM}", "\n{YYYY}"], [60, "{HH}:{mm}", "\n{D} {MMM} {YYYY}", null, "\n{D} {MMM}"]].map((row) => [...row, ...Array(8 - row.length).fill(null), 1]) }, { ...axis, size: 84, values: (_, ticks) => ticks.map((tick) => `${Number(tick.toPrecision(6))} %`) }],
+        axes: [{ ...axis, values: [[31536000, "{YYYY}"], [2419200, "{MMM}", "\n{YYYY}"], [86400, "{D} {MMM}", "\n{YYYY}"], [60, "{HH}:{mm}", "\n{D} {MMM} {YYYY}", null, "\n{D} {MMM}"], [1, "{HH}:{mm}:{ss}", "\n{D} {MMM} {YYYY}", null, "\n{D} {MMM}"]].map((row) => [...row, ...Array(8 - row.length).fill(null), 1]) }, { ...axis, size: 84, values: (_, ticks) => ticks.map((tick) => `${Number(tick.toPrecision(6))} %`) }],
         series: [{}, ...data.lines.map((line, i) => ({ label: line.name, stroke: strokes[i % 2], width: 1.5, paths: uPlot.paths.stepped({ align: 1 }), points: { show: false }, dash: i ? [6, 3] : undefined }))],
         hooks: { draw: [marks], setCursor: [tell] },
       },
