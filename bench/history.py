@@ -24,7 +24,7 @@ from typing import Any
 from bench.asked import DEEP, Asked, pages_of
 from bench.ground import Ground, Visitor, fill, medians, prepare, session_cache
 
-ROUNDS = 21
+ROUNDS = 101  # of fewer, the slowest of so many pages is the one that chance disturbed most
 BORROWS = "/history/borrows/"
 # What htmx asks for where a page is turned and where a filter is changed; what a link gives.
 FORMS = {"turned": "history-rows", "filtered": "history-table", "whole": ""}
