@@ -221,6 +221,7 @@ def _words(shape: _Shape) -> _Words | None:
     if not members:
         return None
     sql, params = statement(
+        # Names of their own, or ORDER BY would take a text for the figure that it shows.
         ", ".join(f"{what} AS c{n}" for n, what in enumerate((*shape.select, "cause.id"))),
         table=model_of(shape.kind)._meta.db_table,
         columns=columns_of(shape.kind),
