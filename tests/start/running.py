@@ -41,6 +41,17 @@ class Running:
 
         wait_until(settled, patience=60)
 
+    def kept(self) -> dict[str, tuple[int, bytes]]:
+        """The mode and the content of all that is in the data directory, and of itself. The
+        database's files beside it come and go meanwhile.
+        """
+        found = {}
+        for path in (self.data_dir, *self.data_dir.rglob("*")):
+            with contextlib.suppress(FileNotFoundError):
+                content = path.read_bytes() if path.is_file() else b""
+                found[str(path.relative_to(self.data_dir))] = path.stat().st_mode, content
+        return found
+
     def processes(self) -> dict[int, str]:
         return processes_with("MARGINSITE_DATA_DIR", str(self.data_dir))
 
