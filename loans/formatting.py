@@ -166,10 +166,7 @@ def local_text(at: datetime, zone: tzinfo | None = None, *, milliseconds: bool =
 
 def both_zones(at: datetime, zone: tzinfo | None = None) -> str:
     """Local time, and UTC beside it unless they are the same."""
-    return _both(local_text(at, zone), utc_text(at))
-
-
-def _both(local: str, utc: str) -> str:
+    local, utc = local_text(at, zone), utc_text(at)
     return utc if local == utc else f"{local} ({utc})"
 
 
@@ -237,13 +234,12 @@ def age(
     remark = f' data-problem="{escape(problem)}"' if problem else ""
     css = f" age-{tone}" if tone else ""
     focus = ' tabindex="0"' if focusable else ""
-    local = local_text(at, zone)
-    title = " · ".join(part for part in (_both(local, utc_text(at)), source) if part)
+    title = " · ".join(part for part in (both_zones(at, zone), source) if part)
     return SafeString(
         f'<time class="chip age{css}"'
         f' datetime="{at.astimezone(UTC).isoformat("T", "seconds")}"'
         f' data-at="{whole_seconds(at, EPOCH)}" data-period="{period_seconds}"'
-        f' data-on-paper="{escape(local)}"{remark}'
+        f' data-on-paper="{escape(local_text(at, zone))}"{remark}'
         f'{focus} title="{escape(title)}">{said}</time>'
     )
 

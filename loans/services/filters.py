@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from functools import cached_property, lru_cache
+from functools import cached_property
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -86,13 +86,12 @@ class HistoryFilter:
     @cached_property
     def query(self) -> str:
         """The readable part as a query again, so that a link shows exactly the same rows."""
-        return _encoded(
-            tuple(
-                (name, text)
-                for name, text in self.typed.items()
-                if text and name not in self.errors and (name, text) != ("sort", NEWEST_FIRST)
-            )
-        )
+        kept = {
+            name: text
+            for name, text in self.typed.items()
+            if text and name not in self.errors and (name, text) != ("sort", NEWEST_FIRST)
+        }
+        return urlencode(kept)
 
     @property
     def words(self) -> str:
@@ -103,10 +102,6 @@ class HistoryFilter:
         parts += [f"from {self.typed['from']}"] if self.since else []
         parts += [f"to {self.typed['to']}"] if self.until else []
         return ", ".join(parts)
-
-
-# Page after page of a list carries the same one along.
-_encoded = lru_cache(maxsize=256)(urlencode)
 
 
 def read_filter(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import tzinfo
 from decimal import Decimal
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -129,7 +129,6 @@ def totals(kind: str, chosen: HistoryFilter) -> list[Total]:
     ]
 
 
-@lru_cache(maxsize=16)
 def order_of(kind: str, sort: str) -> keyset.Order:
     """What a sort field means for a kind of record."""
     name = sort.removeprefix("-")

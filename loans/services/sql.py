@@ -99,7 +99,7 @@ def _unconnected() -> BaseDatabaseWrapper:
 
 
 def engine() -> str:
-    """`sqlite` or `postgresql`."""
+    """`sqlite` or `postgresql`, for whoever writes words and needs no connection."""
     return _unconnected().vendor
 
 

@@ -121,12 +121,15 @@ def certificate_html(
         words = f"<strong>Not proven complete:</strong> {_doubts(certificate)}."
         words += f" Read {span}." if span else ""
     checks = ""
-    if certificate.checked_at:
-        age = _age(certificate.checked_at, now, DAY_S, CHECKED, zone)
-        checks += f'<span class="caption">checked</span> {age} '
-    if certificate.audited_at:
-        age = _age(certificate.audited_at, now, 2 * DAY_S, AUDITED, zone)
-        checks += f'<span class="caption">audited</span> {age} '
+    for word, at, period, source in (
+        ("checked", certificate.checked_at, DAY_S, CHECKED),
+        ("audited", certificate.audited_at, 2 * DAY_S, AUDITED),
+    ):
+        if at:
+            age = formatting.age(
+                at, now=now, period_seconds=period, source=source, focusable=True, zone=zone
+            )
+            checks += f'<span class="caption">{word}</span> {age} '
     return SafeString(
         f'<div class="certificate {tone}">{icon(symbol)}<p>{words}</p>'
         f'<span class="space"></span>{checks}</div>\n'
@@ -172,12 +175,6 @@ def _span_words(certificate: Certificate, zone: tzinfo) -> str:
 
 def _flag(words: str) -> str:
     return f'<span class="flag">{words}</span>'
-
-
-def _age(at: datetime, now: datetime, period: int, source: str, zone: tzinfo) -> str:
-    return formatting.age(
-        at, now=now, period_seconds=period, source=source, focusable=True, zone=zone
-    )
 
 
 def _link(address: str, label: str, attributes: str = "") -> str:

@@ -37,6 +37,7 @@
   const percent = (value) => (value === null || value === undefined ? "–" : `${value.toFixed(6).replace(/0{1,4}$/, "")} %`);
   const date = { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: data.zone };
   const clock = new Intl.DateTimeFormat("sv-SE", date);
+  const DAY = ["\n{D} {MMM} {YYYY}", null, "\n{D} {MMM}"];
   const time = (seconds) => `${clock.format(new Date(seconds * 1000))} ${data.zone}`;
 
   function tell(chart) {
@@ -76,7 +77,7 @@
         cursor: { y: false, drag: { x: true, y: false } },
         scales: { x: { time: true }, y: { range: (_, low, high) => (low === high ? [low * 0.9, high * 1.1 || 1] : uPlot.rangeNum(low, high, 0.1, true)) } },
         padding: [null, 30, null, null],
-        axes: [{ ...axis, space: (_, axis, first, last) => (last - first < 900 ? 60 : 50), values: [[31536000, "{YYYY}"], [2419200, "{MMM}", "\n{YYYY}"], [86400, "{D} {MMM}", "\n{YYYY}"], [60, "{HH}:{mm}", "\n{D} {MMM} {YYYY}", null, "\n{D} {MMM}"], [1, "{HH}:{mm}:{ss}", "\n{D} {MMM} {YYYY}", null, "\n{D} {MMM}"]].map((row) => [...row, ...Array(8 - row.length).fill(null), 1]) }, { ...axis, size: 84, values: (_, ticks) => ticks.map((tick) => `${Number(tick.toPrecision(6))} %`) }],
+        axes: [{ ...axis, space: (_, index, first, last) => (last - first < 900 ? 60 : 50), values: [[31536000, "{YYYY}"], [2419200, "{MMM}", "\n{YYYY}"], [86400, "{D} {MMM}", "\n{YYYY}"], [60, "{HH}:{mm}", ...DAY], [1, "{HH}:{mm}:{ss}", ...DAY]].map((row) => [...row, ...Array(8 - row.length).fill(null), 1]) }, { ...axis, size: 84, values: (_, ticks) => ticks.map((tick) => `${Number(tick.toPrecision(6))} %`) }],
         series: [{}, ...data.lines.map((line, i) => ({ label: line.name, stroke: strokes[i % 2], width: 1.5, paths: uPlot.paths.stepped({ align: 1 }), points: { show: false }, dash: i ? [6, 3] : undefined }))],
         hooks: { draw: [marks], setCursor: [tell] },
       },

@@ -59,10 +59,9 @@ def test_the_first_password_is_shown_once_and_kept_nowhere(running: Running) -> 
     password = running.output().split("password  ")[1].split()[0]
 
     assert running.output().count(password) == 1
-    assert running.kept()["marginsite.sqlite3"][1]
-    assert not [
-        name for name, (_, content) in running.kept().items() if password.encode() in content
-    ]
+    kept = {name: content for name, (_, content) in running.kept().items()}
+    assert kept["marginsite.sqlite3"]
+    assert not [name for name, content in kept.items() if password.encode() in content]
 
 
 def test_what_is_kept_is_closed_to_others(running: Running) -> None:
