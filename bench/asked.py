@@ -1,10 +1,11 @@
 """The pages of the history that a benchmark asks for, each with its statement written by hand."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 from bench.ground import Ground
 
@@ -18,20 +19,13 @@ LOOKUP = "SELECT DISTINCT symbol FROM loans_coverage WHERE symbol LIKE %s"
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A page: its query, how many rows it has, and the statement that finds them; a text is looked
-    up among the pairs first.
+    """A page: its query as a browser sends it, how many rows it has, and the statements that have
+    to be asked of the database for it, by hand.
     """
 
-    query: Mapping[str, str]
-    sql: str
-    params: tuple[Any, ...]
+    query: str
+    statements: Sequence[tuple[str, tuple[Any, ...]]]
     rows: int = 50
-
-    @property
-    def statements(self) -> list[tuple[str, tuple[Any, ...]]]:
-        """What has to be asked of the database."""
-        keyset = (self.sql, self.params)
-        return [(LOOKUP, (f"%{self.query['q']}%",)), keyset] if "q" in self.query else [keyset]
 
 
 def statement(
@@ -84,8 +78,15 @@ def pages_of(ground: Ground) -> dict[str, Asked]:
         if n is not None:
             token, more["beyond"] = place(n, more.pop("key", None))
             query = {**query, "after": token}
-        sql, params = statement(ground, where, values, **more)
-        found[name] = Asked(query=query, sql=sql, params=params, rows=rows)
+        # A text is looked up among the pairs first.
+        found[name] = Asked(
+            query=urlencode(query),
+            statements=[
+                *([(LOOKUP, (f"%{query['q']}%",))] if "q" in query else []),
+                statement(ground, where, values, **more),
+            ],
+            rows=rows,
+        )
 
     found: dict[str, Asked] = {}
     deep = ground.rows - min(DEEP, ground.rows // 2)

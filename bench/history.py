@@ -140,7 +140,7 @@ def measure_admin(ground: Ground, report: Report) -> None:
     name = "10,000th" if ground.rows >= 2 * DEEP else "middle"
     deep = pages_of(ground)[name].query
     position = min(DEEP, ground.rows // 2)
-    admin = {"p": str(position // 100 + 1)}
+    admin = f"p={position // 100 + 1}"
 
     def page(fragment: str) -> Task:
         return lambda: visitor.ask(BORROWS, deep, fragment=fragment)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from bench.ground import Ground, Visitor, fill, medians, prepare, session_cache
 
@@ -132,7 +133,7 @@ def pages(ground: Ground) -> dict[str, float]:
 
     visitor, true = Visitor(ground.person), history.totals
 
-    def page(query: Mapping[str, str], totals: Callable[..., Any]) -> Task:
+    def page(query: str, totals: Callable[..., Any]) -> Task:
         def ask() -> None:
             history.totals = totals
             try:
@@ -144,7 +145,9 @@ def pages(ground: Ground) -> dict[str, float]:
 
     found: dict[str, float] = {}
     for name, query in queries(ground).items():
-        taken = medians({"without": page(query, lambda *_: []), "with": page(query, true)}, ROUNDS)
+        text = urlencode(query)
+        tasks = {"without": page(text, lambda *_: []), "with": page(text, true)}
+        taken = medians(tasks, ROUNDS)
         found[f"{name}: page without totals, ms"] = taken["without"] * 1000
         found[f"{name}: page with / without"] = taken["with"] / taken["without"]
     return found
