@@ -189,17 +189,13 @@ def instants_html(texts: Iterable[str], zone: tzinfo, *, milliseconds: bool = Fa
     is_short = str(zone) == "UTC" and not milliseconds  # most of them, and a fraction of the work
     found = []
     for utc in texts:
-        second = utc[:19]
+        second = f"{utc[:19]} UTC"
         if is_short:
-            local = f"{second} UTC"
+            local = second
         else:
             at = datetime.fromisoformat(f"{utc}+00:00")
             local = escape(local_text(at, zone, milliseconds=milliseconds))
-        thousandths = f"{utc[20:23]:0<3}" if len(utc) > 19 else "000"
-        found.append(
-            f'<time class="num" datetime="{second[:10]}T{second[11:]}.{thousandths}+00:00"'
-            f' title="{second} UTC">{local}</time>'
-        )
+        found.append(f'<time class="num" datetime="{utc[:23]}Z" title="{second}">{local}</time>')
     return found
 
 

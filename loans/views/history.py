@@ -44,7 +44,7 @@ def records(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
     rows = history_table.rows(kind, page, chosen, request)
     fragment = asked_fragment(request, (history_table.WHOLE, history_table.ROWS))
     if fragment == history_table.ROWS:
-        return answer_fragment(rows)
+        return answer_fragment("".join(rows))
     now = timezone.now()
     table = history_table.table(
         kind,
@@ -62,12 +62,12 @@ def records(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
         is_fragment=fragment is not None,
     )
     if fragment == history_table.WHOLE:
-        return answer_fragment(table)
+        return answer_fragment("".join(table))
     context = {
         "kind": str(kind),
         "chosen": chosen,
         "filter_row": history_filter.filter_row(request.path, chosen, now=now),
-        "table": SafeString(table),
+        "table": SafeString("".join(table)),
     }
     return render_page(request, "loans/history_list.html", context)
 

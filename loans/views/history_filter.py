@@ -61,9 +61,7 @@ def filter_row(path: str, chosen: HistoryFilter, *, now: datetime) -> SafeString
 
 def errors_beside(chosen: HistoryFilter) -> SafeString:
     """What is wrong beside each field, empty where nothing is, for a fragment to carry along."""
-    return SafeString(
-        "".join(_error_field(name, chosen.errors.get(name, ""), oob=True) for name in FIELDS)
-    )
+    return _error_fields(tuple(chosen.errors.items()))
 
 
 def _draw(row: _Row) -> SafeString:
@@ -107,6 +105,11 @@ def _options(names: Iterable[str], chosen: str) -> SafeString:
 
 
 @lru_cache(maxsize=256)
+def _error_fields(errors: Texts) -> SafeString:
+    told = dict(errors)
+    return SafeString("".join(_error_field(name, told.get(name, ""), oob=True) for name in FIELDS))
+
+
 def _error_field(name: str, text: str, *, oob: bool) -> SafeString:
     """What is wrong beside a field, empty if nothing is; `oob` as a fragment carries it along."""
     context = {"name": name, "text": text, "oob": oob}

@@ -35,71 +35,94 @@ CAUSE = format_html(
 )
 
 
-def lines(kind: str, rows: Sequence[Any], chosen: HistoryFilter) -> str:
-    """A page's rows, of which there is one at least, as one piece of HTML: a template takes longer
+def lines(kind: str, rows: Sequence[Any], chosen: HistoryFilter) -> list[str]:
+    """A page's rows, of which there is one at least, as pieces of HTML: a template takes longer
     to walk through fifty rows than all the rest of the page. Texts of others are escaped; the rest
     are digits and words of ours.
     """
-    write = _borrow_lines if kind == Kind.BORROW else _repay_lines
-    return "".join(write(list(zip(*rows, strict=True)), chosen))
+    write = _borrow_pieces if kind == Kind.BORROW else _repay_pieces
+    return _interleaved(len(rows), write(list(zip(*rows, strict=True)), chosen))
+
+
+def _interleaved(count: int, pieces: Sequence[str | Sequence[str]]) -> list[str]:
+    """Rows, from what each of them says alike and from what stands in between, a column each."""
+    found = [""] * (count * len(pieces))
+    for place, piece in enumerate(pieces):
+        column = [piece] * count if isinstance(piece, str) else piece
+        found[place :: len(pieces)] = column  # refuses another length
+    return found
 
 
 # Written column by column: a call for each cell would take as long again as writing it.
-def _borrow_lines(columns: Sequence[Sequence[Any]], chosen: HistoryFilter) -> list[str]:
+def _borrow_pieces(columns: Sequence[Sequence[Any]], chosen: HistoryFilter) -> list[Any]:
     _, accounts, names, pairs, currencies, interests, times, changed, *more = columns
     ids, principals, rates, causes = more
     before, after = ends_of_link("loan")
+    loans, texts = held.id_texts(ids), _names_of_records(names)
     units = list(map(unit_html, currencies))
-    cells = zip(
-        [f"{before}{one}{after}" for one in held.id_texts(ids)],
-        instants_html(times, chosen.zone),
-        map(_escaped, pairs),
-        _account_cells(accounts, chosen),
-        numbers_html(held.figures_in_parts(principals), units),
-        numbers_html(held.figures_in_parts(interests), units),
-        map(_percent, rates),
-        _names_of_records(names),
-        _remarks(changed, causes),
-        strict=True,
-    )
     return [
-        f'<tr data-href="{href}"><th scope="row" class="l2"><a href="{href}">{at}</a></th>'
-        f'<td class="l1 grow">{pair}</td>{account}<td class="n l1">{principal}</td>'
-        f'<td class="n l2 end" data-label="Interest">{interest}</td><td class="n">{rate}</td>'
-        f'<td><code class="record-id" title="{name}">{name}</code></td>{remarks}</tr>'
-        for href, at, pair, account, principal, interest, rate, name, remarks in cells
+        f'<tr data-href="{before}',
+        loans,
+        f'{after}"><th scope="row" class="l2"><a href="{before}',
+        loans,
+        f'{after}">',
+        instants_html(times, chosen.zone),
+        '</a></th><td class="l1 grow">',
+        list(map(_escaped, pairs)),
+        "</td>",
+        _account_cells(accounts, chosen),
+        '<td class="n l1">',
+        numbers_html(held.figures_in_parts(principals), units),
+        '</td><td class="n l2 end" data-label="Interest">',
+        numbers_html(held.figures_in_parts(interests), units),
+        '</td><td class="n">',
+        list(map(_percent, rates)),
+        '</td><td><code class="record-id" title="',
+        texts,
+        '">',
+        texts,
+        "</code></td>",
+        _remarks(changed, causes),
+        "</tr>",
     ]
 
 
-def _repay_lines(columns: Sequence[Sequence[Any]], chosen: HistoryFilter) -> list[str]:
+def _repay_pieces(columns: Sequence[Sequence[Any]], chosen: HistoryFilter) -> list[Any]:
     _, accounts, names, pairs, currencies, interests, times, changed, *more = columns
     amounts, principals, causes = more
+    texts = _names_of_records(names)
     units = list(map(unit_html, currencies))
-    cells = zip(
-        instants_html(times, chosen.zone),
-        map(_escaped, pairs),
-        _account_cells(accounts, chosen),
-        numbers_html(held.figures_in_parts(amounts), units),
-        numbers_html(held.figures_in_parts(principals), units),
-        numbers_html(held.figures_in_parts(interests), units),
-        _names_of_records(names),
-        _remarks(changed, causes),
-        strict=True,
-    )
     return [
-        f'<tr><th scope="row" class="l2">{at}</th><td class="l1 grow">{pair}</td>{account}'
-        f'<td class="n l1">{amount}</td><td class="n">{principal}</td>'
-        f'<td class="n l2 end" data-label="Interest">{interest}</td>'
-        f'<td><code class="record-id" title="{name}">{name}</code></td>{remarks}</tr>'
-        for at, pair, account, amount, principal, interest, name, remarks in cells
+        '<tr><th scope="row" class="l2">',
+        instants_html(times, chosen.zone),
+        '</th><td class="l1 grow">',
+        list(map(_escaped, pairs)),
+        "</td>",
+        _account_cells(accounts, chosen),
+        '<td class="n l1">',
+        numbers_html(held.figures_in_parts(amounts), units),
+        '</td><td class="n">',
+        numbers_html(held.figures_in_parts(principals), units),
+        '</td><td class="n l2 end" data-label="Interest">',
+        numbers_html(held.figures_in_parts(interests), units),
+        '</td><td><code class="record-id" title="',
+        texts,
+        '">',
+        texts,
+        "</code></td>",
+        _remarks(changed, causes),
+        "</tr>",
     ]
 
 
-def _account_cells(accounts: Sequence[str], chosen: HistoryFilter) -> list[str]:
+def _account_cells(accounts: Sequence[str], chosen: HistoryFilter) -> str | list[str]:
     """Whose each is; nothing for somebody who sees but one."""
     if len(chosen.accounts) < 2:
-        return [""] * len(accounts)
-    cells = {held.held_id(account.pk): _account_cell(account) for account in chosen.accounts}
+        return ""
+    cells = {
+        held.held_id(account.pk): _account_cell(account.label, account.venue)
+        for account in chosen.accounts
+    }
     return [cells[account] for account in accounts]
 
 
@@ -124,12 +147,10 @@ def _remark(changed: int, cause: str | UUID | None) -> str:
     return f'<td class="fit l2">{mark}{link}</td>'
 
 
-def _account_cell(account: Account) -> str:
-    label = escape(account.label)
-    return (
-        f'<td><span class="account-name" title="{label}">{label}</span> '
-        f"{venue_chip(account.venue)}</td>"
-    )
+@lru_cache(maxsize=1024)
+def _account_cell(label: str, venue: str) -> str:
+    label = escape(label)
+    return f'<td><span class="account-name" title="{label}">{label}</span> {venue_chip(venue)}</td>'
 
 
 @lru_cache(maxsize=1024)

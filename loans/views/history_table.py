@@ -61,13 +61,13 @@ TOTAL_HEADS = {
 def table(
     kind: Kind,
     chosen: HistoryFilter,
-    rows: str,
+    rows: Sequence[str],
     *,
     totals: Sequence[Total],
     certificate: Certificate,
     now: datetime,
     is_fragment: bool,
-) -> str:
+) -> list[str]:
     """A list with its totals and what they rest on: all that changes with the filter. As a fragment
     it brings along what the page has elsewhere, the tabs and the slips beside the filter's fields.
     """
@@ -81,14 +81,15 @@ def table(
     )
     count = sum(total.count for total in totals)
     proof = certificate_html(certificate, now=now, subject=chosen.symbol or "these accounts")
-    return (
+    above = (
         f'<div id="{WHOLE}" class="stack">{sort}{beside}{_slips(chosen)}{_twice(chosen)}\n'
         '<section class="card flush books-totals" aria-labelledby="totals-title">\n'
         '  <header><h2 id="totals-title">Totals</h2><span class="caption">of exactly the '
         f"{count:,} row{'' if count == 1 else 's'} of this list: {escape(chosen.words)}</span>"
         f'<span class="space"></span>{files_menu(kind, chosen)}</header>\n'
-        f"  {_totals(kind, totals)}{proof}</section>\n{rows}</div>"
+        f"  {_totals(kind, totals)}{proof}</section>\n"
     )
+    return [above, *rows, "</div>"]
 
 
 def _slips(chosen: HistoryFilter) -> str:
@@ -128,7 +129,7 @@ def _totals(kind: Kind, totals: Sequence[Total]) -> str:
     )
 
 
-def rows(kind: Kind, page: Page, chosen: HistoryFilter, request: HttpRequest) -> str:
+def rows(kind: Kind, page: Page, chosen: HistoryFilter, request: HttpRequest) -> list[str]:
     """One page of a list, as the fragment that turning a page fetches."""
     count = len(page.rows)
     shown = said = f"{count} row{'' if count == 1 else 's'} shown"
@@ -147,18 +148,19 @@ def rows(kind: Kind, page: Page, chosen: HistoryFilter, request: HttpRequest) ->
             "is_narrowed": chosen.is_narrowed,
             "path": request.path,
         }
-        content, pager = render_to_string("loans/partials/_history_empty.html", context), ""
-    return f'<div id="{ROWS}" class="stack" data-say="{said}">\n{notice}{content}{pager}\n</div>\n'
+        content, pager = [render_to_string("loans/partials/_history_empty.html", context)], ""
+    above = f'<div id="{ROWS}" class="stack" data-say="{said}">\n{notice}'
+    return [above, *content, pager, "\n</div>\n"]
 
 
-def _table(kind: Kind, page: Page, chosen: HistoryFilter, kept: str) -> str:
+def _table(kind: Kind, page: Page, chosen: HistoryFilter, kept: str) -> list[str]:
     heads = _heads(kind, kept, chosen.sort, with_account=len(chosen.accounts) > 1)
-    lines = history_rows.lines(kind, page.rows, chosen)
-    return (
+    above = (
         '<div class="table-scroll" tabindex="0" role="region" data-heir'
         f' aria-label="{NAMES[kind]}"><table class="table pinned lines">\n'
-        f"  <thead><tr>{heads}</tr></thead>\n  <tbody>{lines}</tbody>\n</table></div>\n"
+        f"  <thead><tr>{heads}</tr></thead>\n  <tbody>"
     )
+    return [above, *history_rows.lines(kind, page.rows, chosen), "</tbody>\n</table></div>\n"]
 
 
 @lru_cache(maxsize=64)

@@ -75,7 +75,7 @@ class _Reader:
 
     sql: str
     params: tuple[object, ...]
-    names: Sequence[str]
+    names: frozenset[str]
     steps: Sequence[tuple[int, Converter]]
 
 
@@ -90,7 +90,7 @@ def _reader() -> _Reader:
         "LEFT JOIN loans_preference AS preference ON preference.person_id = %s "
         f"LEFT JOIN ({sql}) AS seen ON TRUE ORDER BY seen.venue, seen.label",
         (_ANYONE, *params),
-        names=[field.attname for field in fields],
+        names=frozenset(field.attname for field in fields),
         steps=converters(tuple(fields)),
     )
 

@@ -1,6 +1,7 @@
 """Rows of the history, written from what the database holds, say what the records say."""
 
 import random
+import re
 from datetime import timedelta
 from decimal import Decimal
 from html import escape
@@ -52,6 +53,11 @@ def accounts_with_rows(owner: User, kind: str) -> list[Account]:
     return accounts
 
 
+def plain(html: str) -> str:
+    """Without the zeros at the end of a thousandth, which only one of the engines holds."""
+    return re.sub(r'(\.\d+?)0+Z"', r'\1Z"', html)
+
+
 def cells_of(kind: str, row: Any, zone: ZoneInfo) -> list[str]:
     """What is to stand in a row, from the record as the model gives it."""
     name = escape(row.account.label)
@@ -85,11 +91,12 @@ def test_a_row_says_what_its_record_says(owner: User, kind: str, zone: str) -> N
     rows = history.list_page(kind, chosen).rows
 
     assert len(rows) == len(kept)
-    for row in rows:
-        html = history_rows.lines(kind, [row], chosen)
+    written = ["".join(history_rows.lines(kind, [row], chosen)) for row in rows]
+    assert "".join(history_rows.lines(kind, rows, chosen)) == "".join(written)
+    for html, row in zip(written, rows, strict=True):
         row = record_runs.name_held(kind, row)
         for cell in cells_of(kind, kept[row.id], ZoneInfo(zone)):
-            assert cell in html
+            assert plain(cell) in plain(html)
         assert ("changed</span>" in html) == kept[row.id].story_changed
         assert (f"/instructions/{place.pk}/" in html) == (row.id == caused)
         assert "<b>" not in html
