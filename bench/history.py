@@ -6,7 +6,8 @@ Fills a database of its own (a temporary SQLite file, or the empty one that `BEN
 names), measures in interleaved rounds and prints medians, ratios and which goals hold. Read the
 ratios; times drift with the machine. The floor of a page is a page that only greets the person,
 through the same middleware and, for a whole page, in the same frame, and the keyset statement of
-the same rows, written by hand; that of a file is its lines built by the database. Pages are
+the same rows as one writes it by hand: with plain columns, of which the driver makes values, and
+never kept prepared. That of a file is its lines built by the database. Pages are
 measured without totals, then with them.
 """
 

@@ -91,6 +91,16 @@ def test_local_time_shows_the_zone_and_keeps_utc_on_hover() -> None:
 
     assert strip_tags(html) == "2026-11-20 13:00:00 CET"
     assert 'title="2026-11-20 12:00:00 UTC"' in html
+    assert 'datetime="2026-11-20 12:00:00Z"' in html
+
+
+def test_an_instant_keeps_its_thousandths_and_shows_them_where_they_matter() -> None:
+    at = NOW + timedelta(milliseconds=250)
+
+    assert 'datetime="2026-11-20 12:00:00.250Z"' in formatting.instant(at, zone=UTC)
+    assert strip_tags(formatting.instant(at, zone=UTC)) == "2026-11-20 12:00:00 UTC"
+    shown = formatting.instant(at, zone=UTC, milliseconds=True)
+    assert strip_tags(shown) == "2026-11-20 12:00:00.250 UTC"
 
 
 def test_a_change_carries_a_sign_and_a_word_not_only_a_colour() -> None:

@@ -41,10 +41,8 @@ def id_texts(held: Iterable[str]) -> list[str]:
     return [f"{one[:8]}-{one[8:12]}-{one[12:16]}-{one[16:20]}-{one[20:]}" for one in held]
 
 
-def id_text(held: UUID | str | None) -> str:
-    """One of them, empty for none; from PostgreSQL it may be an id already."""
-    if not held:
-        return ""
+def id_text(held: UUID | str) -> str:
+    """One of them; from PostgreSQL it may be an id already."""
     [text] = id_texts([str(held)])
     return text
 

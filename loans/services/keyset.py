@@ -20,7 +20,6 @@ from loans.services.sql import ALWAYS, Condition, both
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-MOST_BY_ID = 200  # on PostgreSQL
 # An amount fits its column, or no row could ever stand there.
 _TOKEN = re.compile(r"(~?)(none|-?\d{1,22}(?:\.\d{1,8})?)_(\d{1,18})", re.ASCII)
 
@@ -72,7 +71,7 @@ class Order:
 
     def beyond(self, cursor: Cursor | None) -> list[Condition]:
         """The rows that come after the cursor's, each condition one span of an index. The cursor's
-        values are parameters as they are.
+        values are parameters as they are: `record_runs` gives places of values in their stead.
 
         Known and missing keys are two spans, because the engines disagree where an index keeps the
         missing ones.
@@ -137,8 +136,8 @@ def statement(
 
     Each member is a condition under which an index is in this order. Rows are called `run` in what
     is wanted, in the members and in the join, which must neither add nor drop any. The members give
-    only the places, which their index holds, and the rows are then read `by_id`; PostgreSQL would
-    rather read through the table for many (MOST_BY_ID).
+    only the places, which their index holds, and the rows are then read `by_id`, where that is the
+    quicker way.
     """
     # The limit is a parameter, too: not knowing it, PostgreSQL finds no plan for all values that
     # would be cheaper than one for these, and so never reads all rows of a pair to sort them.

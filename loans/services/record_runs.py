@@ -18,7 +18,7 @@ from django.db.models import Field
 from loans.models import Account, Instruction, Kind
 from loans.services import held
 from loans.services.filters import HistoryFilter
-from loans.services.keyset import MOST_BY_ID, Cursor, Order, statement
+from loans.services.keyset import Cursor, Order, statement
 from loans.services.record_store import model_of
 from loans.services.sql import (
     ALWAYS,
@@ -44,6 +44,8 @@ HeldBorrow = namedtuple("HeldBorrow", (*HELD_OF_BORROW, "instruction__id"))
 HeldRepay = namedtuple("HeldRepay", (*REPAY_COLUMNS, "instruction__id"))
 # More members than this cost more than filtering a run of the time index.
 MOST_MEMBERS = 24
+# Of more rows than this PostgreSQL would rather read through the table than find each by its id.
+MOST_BY_ID = 200
 # SQLite joins at most 500 runs, and a member may need two of them twice over.
 MOST_ACCOUNTS = 100
 
@@ -141,8 +143,8 @@ def fetch_raw(
         *((to_database(model, order.column)(cursor.key), cursor.id) if cursor else (None, None)),
         limit,
     )
-    follows_an_index = limit <= MOST_BY_ID and words.follows_an_index
-    return ask(words.sql, words.parameters(values), keep=follows_an_index)
+    keep = limit <= MOST_BY_ID and words.follows_an_index
+    return ask(words.sql, words.parameters(values), keep=keep)
 
 
 def every_run(

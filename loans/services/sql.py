@@ -1,7 +1,8 @@
 """Pieces of the few statements that are written as text, because every page of the history waits
 for them and the ORM takes longer to write one than the database to answer it.
 
-Values only ever go in as parameters, and both ways through the fields of the models.
+Values only ever go in as parameters: instants, figures and ids through the fields of the models,
+texts as they are. They come out through the fields, too, or as the engine holds them (`held`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -79,15 +80,16 @@ def _ask_prepared(
         return cursor.fetchall()
 
 
-def without_compiling(connection: BaseDatabaseWrapper, **_: Any) -> None:
+def set_up(connection: BaseDatabaseWrapper, **_: Any) -> None:
     """Keep PostgreSQL from compiling statements: what it takes for long, since it does not know the
-    values when it plans, is answered in a fraction of the time that compiling takes. Once for each
-    connection of the pool.
+    values when it plans, is answered in a fraction of the time that compiling takes. And have it
+    write instants as `held` reads them, whatever the server's style is. Once for each connection of
+    the pool.
     """
-    if connection.vendor == "postgresql" and not hasattr(connection.connection, "compiles"):
+    if connection.vendor == "postgresql" and not hasattr(connection.connection, "is_set_up"):
         with connection.cursor() as cursor:
-            cursor.execute("SET jit = off")
-        connection.connection.compiles = False
+            cursor.execute("SET jit = off; SET DateStyle = ISO")
+        connection.connection.is_set_up = True
 
 
 @cache

@@ -1,9 +1,10 @@
 """Links between page families."""
 
-from functools import lru_cache
 from uuid import UUID
 
-from django.urls import NoReverseMatch, get_script_prefix, reverse
+from django.urls import NoReverseMatch, reverse
+
+from loans.templatetags.navigation import path_to
 
 _ANY = UUID(int=0)
 
@@ -21,11 +22,5 @@ def ends_of_link(name: str) -> tuple[str, str]:
 
     Raises: NoReverseMatch.
     """
-    return _ends_of_link(get_script_prefix(), name)
-
-
-@lru_cache(maxsize=8)
-def _ends_of_link(prefix: str, name: str) -> tuple[str, str]:
-    """Found once below a prefix."""
-    before, _, after = reverse(f"loans:{name}", args=[_ANY]).partition(str(_ANY))
+    before, _, after = path_to(f"loans:{name}", _ANY).partition(str(_ANY))
     return before, after

@@ -69,7 +69,7 @@ def _seen_by(request: HttpRequest) -> _Seen:
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """The statement and how to read its answer, worked out once an engine: that takes the ORM
+    """The statement and how to read its answer, worked out once: that takes the ORM
     several times as long as the database to answer it.
     """
 

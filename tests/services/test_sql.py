@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 
 from loans.models import Account, Coverage
+from loans.services import held
 from loans.services.sql import ask, one_of, to_database
 from tests.factories import make_account, make_coverage
 
@@ -90,3 +91,20 @@ def test_no_statement_is_compiled() -> None:
     if connection.vendor != "postgresql":
         pytest.skip("SQLite compiles nothing")
     assert ask("SHOW jit") == [("off",)]
+
+
+def test_a_servers_own_style_of_dates_changes_no_page() -> None:
+    """PostgreSQL writes an instant as the server, the database or the role says."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one style")
+    other = connections.create_connection(DEFAULT_DB_ALIAS)
+    style = {"options": "-c DateStyle=SQL,DMY"}
+    other.settings_dict = other.settings_dict | {"OPTIONS": style}
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("SELECT ('2026-11-20 12:00:00.25+00' AT TIME ZONE 'UTC')::text")
+            [text] = cursor.fetchone()
+    finally:
+        other.close()
+
+    assert held.instant(text) == datetime(2026, 11, 20, 12, 0, 0, 250_000, tzinfo=UTC)

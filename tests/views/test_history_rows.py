@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
 
 from loans import formatting
 from loans.models import Account, BorrowRecord, Kind, RepayRecord
@@ -101,6 +102,24 @@ def test_a_row_says_what_its_record_says(owner: User, kind: str, zone: str) -> N
         assert (f"/instructions/{place.pk}/" in html) == (row.id == caused)
         assert "<b>" not in html
         assert '<i>"' not in html
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("labels", [["Desk"], ["Desk", "Second"]])
+def test_a_row_has_a_cell_for_each_head(
+    client: Client, owner: User, kind: str, labels: list[str]
+) -> None:
+    make = factories.make_borrow if kind == Kind.BORROW else factories.make_repay
+    for label in labels:
+        make(account=factories.make_account(owner=owner, label=label))
+    client.force_login(owner)
+
+    page = client.get(f"/history/{kind}s/").content.decode()
+
+    head, rows = page.split('<table class="table pinned lines">')[1].split("<tbody>")
+    for row in rows.split("</tbody>")[0].split("</tr>")[:-1]:
+        assert len(re.findall("<t[dh]", row)) == head.count("<th ")
+    assert ("account-name" in rows) == (len(labels) > 1)
 
 
 @pytest.mark.parametrize(
