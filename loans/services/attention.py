@@ -209,7 +209,7 @@ def _keys(accounts: Any, now: datetime) -> Iterator[Need]:
             light.account,
             kind="red_light",
             tone="bad",
-            title=f"{light.get_name_display()}: red for {light.account.label}",
+            title=f"{light.get_name_display()}: not in order for {light.account.label}",
             text=light.detail,
             since=light.checked_at,
         )

@@ -53,6 +53,11 @@ class Debt:
         return self.principal + self.interest
 
     @property
+    def known_total(self) -> Decimal | None:
+        """The same for people; None while nothing has been read, which is not nothing owed."""
+        return self.total if self.as_of or self.total else None
+
+    @property
     def is_by_figures(self) -> bool:
         """Whether it rests on the exchange's account figures."""
         return self.source is not DebtSource.RECORDS

@@ -44,8 +44,8 @@ class Preview:
     first_hour: Decimal
     day: Decimal
     month: Decimal
-    owed_before: Decimal
-    owed_after: Decimal
+    owed_before: Decimal | None
+    owed_after: Decimal | None
     available_before: Decimal | None
     available_after: Decimal | None
     share_percent: int | None
@@ -136,18 +136,18 @@ class Quote:
         """What this amount would cost and change."""
         borrowing = self.kind == Kind.BORROW
         first_hour = interest.hourly_charge(amount, self.daily_rate)
-        owed = self.debt.total
+        owed = self.debt.known_total
         # Interest bears none: what is repaid saves only what it takes off the principal.
         bearing = amount if borrowing else max(amount - self.debt.interest, ZERO)
-        after = owed + amount + first_hour if borrowing else max(owed - amount, ZERO)
         change = amount if borrowing else -amount
+        moved = amount + first_hour if borrowing else -amount
         return Preview(
             amount=amount,
             first_hour=first_hour,
             day=interest.cost(bearing, self.daily_rate, hours=DAY_HOURS),
             month=interest.cost(bearing, self.daily_rate, hours=MONTH_HOURS),
             owed_before=owed,
-            owed_after=after,
+            owed_after=None if owed is None else max(owed + moved, ZERO),
             available_before=self.available,
             available_after=None if self.available is None else self.available + change,
             share_percent=_share(amount, self.most),
@@ -264,12 +264,14 @@ def _borrow_refusal(quote: Quote, amount: Decimal) -> str:
             f"The exchange lends at least {grouped(quote.min_borrow)} {unit} on "
             f"{quote.market.symbol}. Enter that or more."
         )
+    is_short = quote.borrowable_is_fresh and quote.borrowable < amount
     if amount > quote.max_borrow:
+        less = f", and lends you {grouped(quote.borrowable)} now" if is_short else ""
         return (
             f"The exchange lends at most {grouped(quote.max_borrow)} {unit} on "
-            f"{quote.market.symbol}. Enter that or less."
+            f"{quote.market.symbol}{less}. Enter that or less."
         )
-    if quote.borrowable is None or amount <= quote.borrowable or not quote.borrowable_is_fresh:
+    if not is_short:
         return ""
     return (
         f"You can borrow up to {grouped(quote.borrowable)} {unit} now. {shortfall(quote, amount)}"

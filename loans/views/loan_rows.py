@@ -206,7 +206,11 @@ def risk_chip(margin: MarginAccount | None, *, age: SafeString | str = "") -> Sa
     if margin is None:
         return format_html("{} {}", formatting.UNKNOWN, age)
     if not margin.has_debt:
-        return format_html('<span class="caption">no debt by the exchange</span> {}', age)
+        return format_html(
+            '<span class="caption" title="The exchange gives a risk rate as where nothing is owed">'
+            "hardly anything owed</span> {}",
+            age,
+        )
     tone, words = LEVELS.get(margin.risk_level, ("", f"level {margin.risk_level or 'not told'}"))
     shown = format_html(
         '<span class="chip{}">{}</span> <span title="Risk rate">{}</span> {}',
@@ -232,10 +236,10 @@ def _liquidation(margin: MarginAccount) -> SafeString:
 
 
 def plain_figure(value: Decimal | None) -> SafeString:
-    """A ratio as told, without trailing zeros."""
+    """A ratio as told, with two places at least, so that it does not jump about."""
     if value is None:
         return formatting.UNKNOWN
-    return format_html('<span class="num">{}</span>', formatting.plain(value))
+    return format_html('<span class="num">{}</span>', formatting.digits(value, places=2))
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,12 +37,25 @@ def owe(account: object, market: Market, **fields: str) -> None:
 
 
 def test_costs_are_the_exchanges_own_charges(account: object, market: Market) -> None:
+    owe(account, market, borrow_unpaid="0")
+
     preview = read(account, market).preview(Decimal(15))
 
     assert preview.first_hour == Decimal("0.00034374")  # as captured on the live exchange
     assert preview.day == 24 * preview.first_hour
     assert preview.month == 720 * preview.first_hour
     assert preview.owed_after == Decimal("15.00034374")
+
+
+def test_a_debt_that_was_never_read_is_not_shown_as_nothing(
+    account: object, market: Market
+) -> None:
+    borrow, repay = read(account, market), read(account, market, Kind.REPAY)
+
+    for preview in (borrow.preview(Decimal(15)), repay.preview(Decimal(15))):
+        assert (preview.owed_before, preview.owed_after) == (None, None)
+    factories.make_borrow(account=account, principal="20", interest="0.00045833")
+    assert read(account, market).preview(Decimal(1)).owed_before == Decimal("20.00045833")
 
 
 def test_account_figures_come_before_records(account: object, market: Market) -> None:

@@ -50,6 +50,30 @@ def test_the_accounts_of_the_form_are_told_apart_by_the_words_of_the_band(
     assert f">{desk.account.label} ({word})</option>" in desk.client.get("/borrow/").text
 
 
+def test_a_key_at_fault_is_not_the_usual_one(desk: Desk) -> None:
+    factories.make_account(owner=desk.account.owner, label="Zweite")
+    first, second = desk.account, "Zweite"
+    assert f"{first.label} (PAPER)</option>" in chosen_account(desk)
+
+    first.lights.create(name="reads", state="red", checked_at=desk.now)
+
+    assert f"{second} (PAPER)</option>" in chosen_account(desk)
+
+
+def chosen_account(desk: Desk) -> str:
+    return desk.client.get("/borrow/").text.split(" selected>")[1].split("\n")[0]
+
+
+def test_a_debt_that_was_never_read_is_a_dash(desk: Desk) -> None:
+    MarginSide.objects.all().delete()
+
+    for path in ("/borrow/", "/repay/"):
+        page = text_of(desk.client.get(path, desk.fields(amount="100")))
+        assert "The debt is not known." in page
+        assert '<dt>Owed now</dt><dd><span class="unknown"' in page
+        assert "of it interest" not in page
+
+
 def test_amount_buttons_carry_exact_texts(desk: Desk) -> None:
     page = text_of(desk.client.get("/borrow/", desk.fields()))
 
@@ -160,7 +184,7 @@ def test_a_badly_typed_amount_is_refused_and_kept(
     ("path", "amount", "sentence"),
     [
         ("/borrow/", "135.12000001", "You can borrow up to 135.12 USDT now."),
-        ("/borrow/", "50000.1", "lends at most 50,000 USDT"),
+        ("/borrow/", "50000.1", "at most 50,000 USDT on BTC_USDT, and lends you 135.12 now."),
         ("/repay/", "15.00034375", "You owe 15.00034374 USDT there."),
     ],
 )
