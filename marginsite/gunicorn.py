@@ -27,6 +27,7 @@ graceful_timeout = 8
 timeout = 60
 keepalive = 5
 forwarded_allow_ips = ",".join(settings.TRUSTED_PROXIES)
+forwarder_headers = ""  # SCRIPT_NAME and PATH_INFO by default, which some proxies pass on unseen
 limit_request_line = 4094
 limit_request_fields = 50
 control_socket_disable = True

@@ -58,7 +58,7 @@ def security_headers(get_response: Handler) -> Handler:
         response.headers.setdefault("Content-Security-Policy", POLICY)
         response.headers.setdefault("Permissions-Policy", PERMISSIONS)
         response.headers.setdefault("X-Frame-Options", settings.X_FRAME_OPTIONS)
-        is_file = request.path.startswith(f"/{settings.STATIC_URL.strip('/')}/")
+        is_file = request.path_info.startswith(f"/{settings.STATIC_URL.strip('/')}/")
         if not is_file or response.status_code >= 400:
             response.headers.setdefault("Cache-Control", "no-store")
         return response
@@ -98,7 +98,7 @@ def modest_requests(get_response: Handler) -> Handler:
         texts = [request.path]
         for fields in (request.GET, request.POST):
             found = [text for _, several in fields.lists() for text in several]
-            if len(found) > MOST_FIELDS and not request.path.startswith("/admin/"):
+            if len(found) > MOST_FIELDS and not request.path_info.startswith("/admin/"):
                 raise SuspiciousOperation("too many fields")
             texts += [*fields, *found]
         if any("\0" in text for text in texts):
@@ -126,8 +126,9 @@ def proof_for_people(get_response: Handler) -> Handler:
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        changes = request.method not in ("GET", "HEAD") or request.path.endswith(TYPED_INTO)
-        is_staff = request.path.startswith(PEOPLE) and request.user.is_staff
+        place = request.path_info  # whatever stands in front of every address here
+        changes = request.method not in ("GET", "HEAD") or place.endswith(TYPED_INTO)
+        is_staff = place.startswith(PEOPLE) and request.user.is_staff
         if is_staff and changes and not has_proved_lately(request):
             return prove_again(request, then=request.path)
         return get_response(request)

@@ -2,16 +2,18 @@
 instants with their offset.
 """
 
+import re
 from datetime import datetime, tzinfo
 from decimal import Decimal
 
-# The wide ones run in spreadsheets that are set to Chinese or Japanese.
-RUNS_AS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# Where a formula begins: at the beginning of a cell, and behind what parts cells in spreadsheets
+# that are set to German or French. The wide signs run in those set to Chinese or Japanese.
+_FORMULA = re.compile(r"^(?=[=+\-@\t\r\n＝＋－＠])|(?<=[;\t])(?=[=+\-@＝＋－＠])")
 
 
 def text_cell(text: str) -> str:
     """Text as a spreadsheet shall show it, never run it."""
-    return f"'{text}" if text.startswith(RUNS_AS_FORMULA) else text
+    return _FORMULA.sub("'", text)
 
 
 def number_cell(value: Decimal | None) -> str:

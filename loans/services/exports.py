@@ -12,7 +12,6 @@ from typing import Any
 
 from loans.models import Account, Kind
 from loans.services import csv_lines, history
-from loans.services.cells import RUNS_AS_FORMULA as RUNS_AS_FORMULA  # for the other forms
 from loans.services.cells import number_cell, text_cell, time_cell
 from loans.services.filters import HistoryFilter
 

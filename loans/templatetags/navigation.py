@@ -92,17 +92,20 @@ def draw_places(name: str, pages: Sequence[Place], needs_count: int = 0) -> Safe
     the person; drawn once for each such state.
     """
     draw = _draw if settings.DEBUG else _drawn
-    return draw(name, tuple(pages), needs_count)
+    return draw(get_script_prefix(), name, tuple(pages), needs_count)
 
 
 @register.simple_tag
 def draw_once(name: str) -> SafeString:
     """A part of the frame that is the same on every page for everybody."""
     draw = _draw if settings.DEBUG else _drawn
-    return draw(name)
+    return draw(get_script_prefix(), name)
 
 
-def _draw(name: str, pages: tuple[Place, ...] = (), needs_count: int = 0) -> SafeString:
+def _draw(
+    prefix: str, name: str, pages: tuple[Place, ...] = (), needs_count: int = 0
+) -> SafeString:
+    """Below a prefix, with which every link begins."""
     return render_to_string(name, {"pages": pages, "shell": {"needs_count": needs_count}})
 
 

@@ -61,6 +61,15 @@ def test_people_are_changed_only_by_an_administrator_who_proved_it_lately(
     assert not owner.is_superuser
 
 
+def test_the_proof_is_asked_below_any_prefix(chief: User, owner: User) -> None:
+    browser = sign_in(chief)
+    let_time_pass(browser, seconds=601)
+    path, fields = f"/admin/auth/user/{owner.pk}/change/", {"is_superuser": "on"}
+
+    assert browser.post(path, fields, SCRIPT_NAME="/below").status_code == 303
+    assert browser.get("/admin/auth/user/add/", SCRIPT_NAME="/below").status_code == 303
+
+
 def test_the_proof_is_asked_before_a_password_is_typed(chief: User, owner: User) -> None:
     browser = sign_in(chief)
     let_time_pass(browser, seconds=601)

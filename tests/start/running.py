@@ -12,10 +12,10 @@ from tests.start.processes import free_port, processes_with, wait_until
 
 
 class Running:
-    """A started marginsite with a data directory of its own."""
+    """A started marginsite with a data directory of its own, and settings that are not usual."""
 
-    def __init__(self, data_dir: Path, log: Path) -> None:
-        self.data_dir, self.log = data_dir, log
+    def __init__(self, data_dir: Path, log: Path, **settings: str) -> None:
+        self.data_dir, self.log, self.settings = data_dir, log, settings
         self.port, self.paper_port = free_port(), free_port()
         self.start()
 
@@ -25,7 +25,7 @@ class Running:
             self.process = subprocess.Popen(
                 [sys.executable, "run.py"],
                 cwd=ROOT,
-                env=environment(self.data_dir, self.port, self.paper_port),
+                env=environment(self.data_dir, self.port, self.paper_port) | self.settings,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -27,7 +27,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One start for several tests; each leaves it running."""
     # Deep enough that the broker's socket does not fit beside the data.
     scratch = tmp_path_factory.mktemp("run")
-    running = Running(scratch / ("deep" * 25), scratch / "output")
+    data = scratch / ("deep" * 25)
+    running = Running(data, scratch / "output", TRUSTED_PROXIES="127.0.0.1")
     try:
         running.wait_until_ready()
         yield running
@@ -35,9 +36,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         running.end_whatever_is_left()
 
 
-def status(port: int, path: str) -> int:
+def status(port: int, path: str, **headers: str) -> int:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    connection.request("GET", path)
+    connection.request("GET", path, headers=headers)
     try:
         return connection.getresponse().status
     finally:
@@ -46,6 +47,12 @@ def status(port: int, path: str) -> int:
 
 def test_the_page_answers_when_its_address_is_shown(running: Running) -> None:
     assert status(running.port, "/accounts/login/") == 200
+
+
+def test_a_caller_puts_nothing_in_front_of_the_addresses(running: Running) -> None:
+    """Behind a proxy that passes on whatever headers it gets."""
+    assert status(running.port, "/evil/accounts/login/", SCRIPT_NAME="/evil") == 404
+    assert status(running.port, "/nowhere/", PATH_INFO="/accounts/login/") == 404
 
 
 def test_everything_has_its_process(running: Running) -> None:

@@ -5,8 +5,11 @@ when that changes.
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client, RequestFactory
+from django.urls.base import set_script_prefix
+from pytest_django import Settings
 
 from loans.models import Account, SiteState, State
+from loans.templatetags import navigation
 from loans.views.who import accounts_of
 from tests import factories
 
@@ -71,6 +74,21 @@ def test_the_rail_marks_where_one_is_and_shows_staff_alone_the_admin(
     assert '<a href="/history/" aria-current="page"' in page
     assert '<a href="/loans/" aria-current="page"' not in page
     assert ('href="/admin/"' in page) == is_staff
+
+
+def test_what_was_drawn_below_one_prefix_is_shown_below_no_other(settings: Settings) -> None:
+    settings.DEBUG = False  # so that it is drawn once
+    navigation._drawn.cache_clear()
+    links = "loans/partials/_account_links.html"
+
+    set_script_prefix("/below/")
+    try:
+        below = navigation.draw_once(links)
+    finally:
+        set_script_prefix("/")
+
+    assert 'href="/below/accounts/password/change/"' in below
+    assert 'href="/accounts/password/change/"' in navigation.draw_once(links)
 
 
 def test_a_stop_of_the_site_shows_on_the_next_page(owner: User) -> None:
