@@ -13,8 +13,8 @@ from decimal import Decimal
 from django import forms
 from django.http import QueryDict
 
-from loans.models import Account, Instruction, KeyLight, Kind, MarginSide, Market, Person
-from loans.services import quotes
+from loans.models import Account, Instruction, Kind, MarginSide, Market, Person
+from loans.services import lights, quotes
 from loans.services.quotes import Quote
 
 AMOUNT_SHAPE = re.compile(r"[0-9]{1,12}(\.[0-9]{1,8})?")
@@ -225,7 +225,7 @@ def choose(fields: QueryDict, *, person: Person, kind: Kind, is_final: bool) -> 
 
 def _chosen_account(text: str, accounts: list[Account], person: Person) -> Account | None:
     if not text:
-        return _usual_account(accounts)
+        return next(iter(lights.sound_first(accounts)), None)
     for account in accounts:
         if str(account.pk) == text:
             return account
@@ -237,13 +237,6 @@ def _chosen_account(text: str, accounts: list[Account], person: Person) -> Accou
     if seen is None:
         raise Unreachable
     raise OnlyLooking(_why_not(seen, person))
-
-
-def _usual_account(accounts: list[Account]) -> Account | None:
-    """The first whose key was not found at fault, if there is one."""
-    red = KeyLight.objects.filter(account__in=accounts, state=KeyLight.State.RED)
-    at_fault = set(red.values_list("account_id", flat=True))
-    return min(accounts, key=lambda account: account.pk in at_fault, default=None)
 
 
 def _why_not(account: Account, person: Person) -> str:

@@ -9,9 +9,9 @@ from django.views.decorators.http import require_safe
 
 from loans.htmx import HtmxHttpRequest, render_page
 from loans.models import Account, Feed, Venue
+from loans.services import lights, rates_file
 from loans.services import pair as pairs
 from loans.services import rates as offers_of
-from loans.services import rates_file
 from loans.services.rates import Offer
 from loans.views.pair_rows import change_rows, chart, debt_rows, side_cards
 from loans.views.rates_query import MAX_ROWS, ROWS, RatesQuery
@@ -133,9 +133,9 @@ def _feed(venue: str) -> Feed | None:
 
 
 def _accounts(request: HtmxHttpRequest, venue: str) -> list[Account]:
-    """The person's accounts at a venue whose figures may be shown."""
+    """The person's accounts at a venue whose figures may be shown, the usual one first."""
     visible = Account.objects.visible_to(request.user).connected()
-    return list(visible.filter(venue=venue).order_by("label", "pk"))
+    return lights.sound_first(list(visible.filter(venue=venue).order_by("label", "pk")))
 
 
 def _venues(request: HtmxHttpRequest) -> list[str]:

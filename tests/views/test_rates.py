@@ -469,3 +469,19 @@ def test_every_figure_of_the_table_has_its_head_to_sort_by(trader: Client, field
     sorted_head = re.search(r'<th [^>]*aria-sort="descending">(.*?)</th>', page).group(1)
     assert re.search(rf'class="by" id="sort-{field}"', sorted_head)
     assert sorted_head.count('class="by"') == 1
+
+
+def test_a_key_at_fault_is_not_the_one_whose_amounts_are_shown(trader: Client, owner: User) -> None:
+    pair, now = offer(), timezone.now()
+    first, second = (make_account(owner=owner, label=label) for label in ("First", "Second"))
+    for account, borrowable in ((first, "111"), (second, "222")):
+        make_account_terms(account=account, market=pair, borrowable=borrowable, as_of=now)
+    assert "; borrowable by First" in trader.get("/rates/").text
+
+    first.lights.create(name="reads", state="red", checked_at=now)
+    page = trader.get("/rates/").text
+
+    assert "; borrowable by Second" in page
+    options = re.findall(r">(First|Second)</option>", page)
+    assert options == ["Second", "First"]  # a list shows its first while nothing is chosen
+    assert "222" in page
