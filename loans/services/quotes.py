@@ -264,18 +264,17 @@ def _borrow_refusal(quote: Quote, amount: Decimal) -> str:
             f"The exchange lends at least {grouped(quote.min_borrow)} {unit} on "
             f"{quote.market.symbol}. Enter that or more."
         )
-    is_short = quote.borrowable_is_fresh and quote.borrowable < amount
+    most = quote.borrowable if quote.borrowable_is_fresh else None
+    is_short = most is not None and most < amount
     if amount > quote.max_borrow:
-        less = f", and lends you {grouped(quote.borrowable)} now" if is_short else ""
+        less = f", and lends you {grouped(most)} now" if is_short else ""
         return (
             f"The exchange lends at most {grouped(quote.max_borrow)} {unit} on "
             f"{quote.market.symbol}{less}. Enter that or less."
         )
     if not is_short:
         return ""
-    return (
-        f"You can borrow up to {grouped(quote.borrowable)} {unit} now. {shortfall(quote, amount)}"
-    )
+    return f"You can borrow up to {grouped(most)} {unit} now. {shortfall(quote, amount)}"
 
 
 def _repay_refusal(quote: Quote, amount: Decimal) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from loans.models import Account, AccountShare, Instruction, Kind, State, Terms
+from loans.models import Account, AccountShare, Instruction, Kind, MarginAccount, State, Terms
 from tests import factories
 from tests.views.people import let_time_pass, sign_in
 from tests.views.trade import Desk, aged, altered, make_desk, signed_in, text_of, token_of
@@ -47,6 +47,17 @@ def test_repay_all_keeps_the_amount_and_the_cap(desk: Desk) -> None:
     assert placed.repay_all
     assert format(placed.amount_confirmed, "f") == "15.00034374"
     assert format(placed.amount_cap, "f") == "15.00068748"
+
+
+def test_what_was_never_read_is_not_shown_as_nothing(desk: Desk) -> None:
+    MarginAccount.objects.all().delete()
+
+    page = text_of(desk.client.post("/repay/", desk.fields(amount="15")))
+
+    assert "The debt is not known." in page
+    assert page.count('<td class="n"><span class="unknown"') == 4  # owed and free, now and after
+    for words in ("Principal owed", "Interest owed", "Saved a day"):
+        assert words not in page
 
 
 def test_a_second_press_leads_to_the_same_instruction(desk: Desk) -> None:
