@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from loans import charging
 from loans.models import Account, BorrowRecord, Kind, Market
-from loans.replay import Basis, Hours, Label, Way
+from loans.replay import AGREEMENT, Basis, Hours, Label, Way
 from loans.services import loan_costs, loan_story, record_store, slot_replay
 from loans.services.loan_costs import Decision, LoanCost
 from tests.factories import (
@@ -389,9 +389,13 @@ def test_three_months_of_the_paper_exchange_cost_what_its_books_say(
     found = {cost.record_id: cost for cost in costs(desk.account, now)}
 
     assert found.keys() == true.keys()
+    off = {}
     for key, row in true.items():
         assert found[key].left == Decimal(row["outstanding"])
         assert found[key].verdict.label is not Label.DIFFERS
         if found[key].verdict.label is Label.AGREES:
-            assert found[key].replayed == Decimal(row["charged"])
-    assert sum(one.verdict.label is Label.AGREES for one in found.values()) > len(true) / 2
+            off[key] = abs(found[key].replayed - Decimal(row["charged"]))
+    # The rates of then are not known: now and then another one agrees as closely by chance.
+    assert max(off.values()) <= AGREEMENT
+    assert sum(map(bool, off.values())) <= len(off) // 50
+    assert len(off) > len(true) / 2
