@@ -108,8 +108,8 @@ class Way:
 class Verdict:
     """How the replay and the exchange's figures compare, and why.
 
-    `difference` is what was told less what was replayed; None where they agree. `ways` agree with
-    every figure told: at most one for each reading of the hours, the best one first.
+    `difference` is what was told less what was replayed, None where they agree to the last digit.
+    `ways` agree with every figure told: at most one for each reading of the hours, the best first.
     """
 
     label: Label
@@ -262,8 +262,9 @@ def compare(
 ) -> Verdict:
     """Lay the replay beside every figure the exchange told.
 
-    `doubt` is a reason not to blame the exchange if nothing fits: a gap in what we know. A fall of
-    the figure is the exchange's change of story, not a charge, and is left out.
+    `doubt` is a reason not to blame the exchange if nothing fits: a gap in what we know. With one,
+    nothing agrees but to the last digit: what may not be true of the loan comes close by chance. A
+    fall of the figure is the exchange's change of story, not a charge, and is left out.
     """
     if loan.principal is None:
         return Verdict(Label.CANNOT_TELL, "The exchange never told the principal of this loan.")
@@ -297,9 +298,10 @@ def _judge(offs: Sequence[tuple[int, Hours, Basis]], doubt: str) -> Verdict:
     for off, hours, basis in nearest_first:
         if abs(off) <= _AGREEMENT_UNITS and all(way.hours is not hours for way in ways):
             ways.append(Way(hours, basis))
-    if ways:
-        return Verdict(Label.AGREES, _fit_words(ways), tuple(ways))
-    difference = exact.from_units(nearest_first[0][0])
+    nearest = nearest_first[0][0]
+    difference = exact.from_units(nearest) if nearest else None
+    if ways and not (nearest and doubt):
+        return Verdict(Label.AGREES, _fit_words(ways), tuple(ways), difference)
     if doubt:
         return Verdict(Label.CANNOT_TELL, doubt, difference=difference)
     reason = "Neither reading of the hours gives what was told."

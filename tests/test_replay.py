@@ -122,6 +122,20 @@ def test_a_difference_that_a_gap_may_explain_is_not_blamed() -> None:
     assert verdict.reason == "The rates were not seen."
 
 
+def test_where_something_is_in_doubt_only_the_last_digit_agrees() -> None:
+    exact, near = told((HOUR, "0.00091666")), told((HOUR, "0.00091667"))
+
+    for figures, doubt, label in (
+        (exact, "", Label.AGREES),
+        (exact, "The rates were not seen.", Label.AGREES),
+        (near, "", Label.AGREES),
+        (near, "The rates were not seen.", Label.CANNOT_TELL),
+    ):
+        verdict = replay.compare(loan(), (), told=figures, doubt=doubt)
+        assert verdict.label is label
+        assert verdict.difference == (None if figures is exact else Decimal("1e-8"))
+
+
 def test_a_fall_to_zero_is_a_change_of_story_and_no_charge() -> None:
     figures = told((timedelta(seconds=8), "0.00045833"), (9 * HOUR, "0"))
 

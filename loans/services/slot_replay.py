@@ -90,7 +90,7 @@ class SlotReplay:
     def verdict(self, one: Paid, told: Sequence[Told]) -> replay.Verdict:
         """How the replay of a loan and what was told of it compare."""
         found = replay.compare(one.loan, one.parts, told=told, rates=self.rates, doubt=self.doubt)
-        if found.label is not replay.Label.DIFFERS:
+        if found.label is replay.Label.CANNOT_TELL or found.difference is None:
             return found
         doubt = self._rate_doubt(one) or _second_doubt(one)
         if not doubt:
