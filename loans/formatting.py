@@ -195,7 +195,11 @@ def instants_html(texts: Iterable[str], zone: tzinfo, *, milliseconds: bool = Fa
         else:
             at = datetime.fromisoformat(f"{utc}+00:00")
             local = escape(local_text(at, zone, milliseconds=milliseconds))
-        found.append(f'<time class="num" datetime="{utc[:23]}Z" title="{second}">{local}</time>')
+        thousandths = f"{utc[20:23]:0<3}" if len(utc) > 19 else "000"
+        found.append(
+            f'<time class="num" datetime="{utc[:19]}.{thousandths}Z"'
+            f' title="{second}">{local}</time>'
+        )
     return found
 
 

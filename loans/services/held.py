@@ -60,38 +60,31 @@ def figures_in_parts(
     """A column of figures of so many places: the digits of each before and behind the point,
     without grouping; a sign is before. None is not known.
     """
-    if engine() != "sqlite":
-        return [None if text is None else (text[: -places - 1], text[-places:]) for text in texts]
-    # The digits before the point have zeros in front; of a figure below zero they are others.
-    return [
-        None
-        if text is None
-        else (text[1:-places].lstrip("0") or "0", text[-places:])
-        if text[0] == "1"
-        else _below_zero(text, places)
-        for text in texts
-    ]
+    split = _splitter(places)
+    return [None if text is None else split(text) for text in texts]
 
 
-def _below_zero(text: str, places: int) -> tuple[str, str]:
-    """One of them as SQLite holds it."""
-    text = number_cell(figure(text, places))
-    return text[: -places - 1], text[-places:]
+def _splitter(places: int) -> Callable[[str], tuple[str, str]]:
+    """What splits one figure."""
+    # Where the digits before the point are, zeros in front of them perhaps, and how a figure below
+    # zero begins, whose digits are not there.
+    begin, end, minus = (1, -places, "0") if engine() == "sqlite" else (0, -places - 1, "-")
+
+    def split(text: str) -> tuple[str, str]:
+        if text[0] == minus:
+            text = number_cell(figure(text, places))
+            return text[: -places - 1], text[-places:]
+        return text[begin:end].lstrip("0") or "0", text[-places:]
+
+    return split
 
 
 def figure_text(places: int) -> Callable[[str | None], str]:
     """What writes a figure of so many places: all of them, no grouping; empty if not known."""
     if engine() != "sqlite":
         return lambda text: text or ""
-
-    def write(text: str | None) -> str:
-        if text is None:
-            return ""
-        if text[0] == "1":
-            return f"{text[1:-places].lstrip('0') or '0'}.{text[-places:]}"
-        return number_cell(figure(text, places))
-
-    return write
+    split = _splitter(places)
+    return lambda text: "" if text is None else ".".join(split(text))
 
 
 def instant(text: str) -> datetime:

@@ -203,7 +203,7 @@ def _likely(one: Position) -> str:
 
 def risk_chip(margin: MarginAccount | None, *, age: SafeString | str = "") -> SafeString:
     """Risk as the exchange gives it, never computed: level, rate, age, liquidation price."""
-    if margin is None:
+    if margin is None or margin.risk_rate is None:
         return format_html("{} {}", formatting.UNKNOWN, age)
     if not margin.has_debt:
         return format_html(

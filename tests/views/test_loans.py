@@ -142,6 +142,19 @@ def test_a_debt_shows_both_figures_rates_risk_and_the_ways_on(
     assert f'href="/borrow/?{query}"' in answer.text
 
 
+@pytest.mark.parametrize(("risk_rate", "is_little"), [("4.2", False), ("999", True), (None, False)])
+def test_a_debt_is_called_little_only_where_the_exchange_tells_a_risk_of_nothing(
+    client: Client, desk: Account, market: Market, risk_rate: str | None, is_little: bool
+) -> None:
+    indebt(desk, market)
+    MarginAccount.objects.update(risk_rate=risk_rate)
+
+    text = client.get("/loans/").text
+
+    assert ("hardly anything owed" in text) == is_little
+    assert ("low risk" in text) == (risk_rate == "4.2")
+
+
 def test_a_viewer_is_offered_no_way_to_move_money(
     desk: Account, market: Market, colleague: User
 ) -> None:
