@@ -130,7 +130,7 @@ class Coverage(models.Model):
     with `audit_` and count are of the audit under way, else of the last one.
     """
 
-    account = models.ForeignKey(Account, models.CASCADE, related_name="coverages")
+    account = models.ForeignKey(Account, models.CASCADE, related_name="coverages", db_index=False)
     symbol = models.CharField(max_length=40)
     kind = models.CharField(max_length=8, choices=Kind.choices)
     complete_from = models.DateTimeField(null=True, blank=True, help_text="None: the start.")
@@ -165,6 +165,7 @@ class Coverage(models.Model):
                 fields=["account", "symbol", "kind"], name="coverage_one_a_stream"
             ),
         )
+        indexes = (models.Index(fields=["account", "kind"], name="coverage_of_kind"),)
 
     def __str__(self) -> str:
         return f"{self.account} {self.symbol} {self.kind} to {self.complete_to}"
