@@ -3,7 +3,7 @@ digits, instants, ids. For long lists, where making a value of each text and a t
 would take longer than everything else.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -60,31 +60,31 @@ def figures_in_parts(
     """A column of figures of so many places: the digits of each before and behind the point,
     without grouping; a sign is before. None is not known.
     """
-    split = _splitter(places)
-    return [None if text is None else split(text) for text in texts]
-
-
-def _splitter(places: int) -> Callable[[str], tuple[str, str]]:
-    """What splits one figure."""
     # Where the digits before the point are, zeros in front of them perhaps, and how a figure below
     # zero begins, whose digits are not there.
     begin, end, minus = (1, -places, "0") if engine() == "sqlite" else (0, -places - 1, "-")
+    return [  # no call for each, which would take as long again
+        None
+        if text is None
+        else (text[begin:end].lstrip("0") or "0", text[-places:])
+        if text[0] != minus
+        else _below_zero(text, places)
+        for text in texts
+    ]
 
-    def split(text: str) -> tuple[str, str]:
-        if text[0] == minus:
-            text = number_cell(figure(text, places))
-            return text[: -places - 1], text[-places:]
-        return text[begin:end].lstrip("0") or "0", text[-places:]
 
-    return split
+def _below_zero(text: str, places: int) -> tuple[str, str]:
+    text = number_cell(figure(text, places))
+    return text[: -places - 1], text[-places:]
 
 
-def figure_text(places: int) -> Callable[[str | None], str]:
-    """What writes a figure of so many places: all of them, no grouping; empty if not known."""
+def figure_texts(texts: Sequence[str | None], places: int = AMOUNT_PLACES) -> list[str]:
+    """A column of figures of so many places with all of these and no grouping; empty where one is
+    not known.
+    """
     if engine() != "sqlite":
-        return lambda text: text or ""
-    split = _splitter(places)
-    return lambda text: "" if text is None else ".".join(split(text))
+        return [text or "" for text in texts]
+    return [".".join(parts) if parts else "" for parts in figures_in_parts(texts, places)]
 
 
 def instant(text: str) -> datetime:
