@@ -5,20 +5,19 @@ Reads what the sync proved; it proves nothing itself and rounds nothing up.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
 
 from loans.models import Account, Coverage, Kind
 from loans.services import held
-from loans.services.sql import ALWAYS, ask, both, one_of, to_database
+from loans.services.sql import ALWAYS, Words, ask, both, one_of, to_database
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Certificate:
+class Certificate(NamedTuple):
     """What a list or a total rests on, over several streams.
 
     `since` is where a list begins that is of a span: what lies outside it is not told.
@@ -79,11 +78,11 @@ class Certificate:
 _FIGURES = {
     "streams": "COUNT(*)",
     "busy": "COUNT(*) FILTER (WHERE has_rows)",
-    "unproven": "COUNT(*) FILTER (WHERE complete_to IS NULL)",
+    "unproven": "COUNT(*) - COUNT(complete_to)",
     "untrusted": "COUNT(*) FILTER (WHERE NOT trusted)",
 }
 _INSTANTS = {
-    "complete_from": "MAX(CASE WHEN {beyond} THEN complete_from END)",
+    "complete_from": "MAX(complete_from) FILTER (WHERE {beyond})",
     "complete_to": "CASE WHEN COUNT(complete_to) = COUNT(*) THEN MIN(complete_to) END",
     "busy_to": "MIN(complete_to) FILTER (WHERE has_rows)",
     "checked_at": "COALESCE(MIN(checked_at) FILTER (WHERE has_rows), MIN(checked_at))",
@@ -104,19 +103,17 @@ def certify(
     until: datetime | None = None,
 ) -> Certificate:
     """The certificate over the streams of these accounts, for a list of that span. One query."""
+    kinds = tuple(map(str, kinds))
+    words = _words(
+        len(accounts),
+        len(kinds),
+        None if symbols is None else len(symbols),
+        since=since is not None,
+        until=until is not None,
+    )
     key, held_as = to_database(Coverage, "account"), to_database(Coverage, "complete_from")
-    where, params = both(
-        one_of("stream.account_id", [key(account.pk) for account in accounts]),
-        one_of("stream.kind", [str(kind) for kind in kinds]),
-        ALWAYS if symbols is None else one_of("stream.symbol", symbols),
-    )
-    beyond, after = ("complete_from > %s", (held_as(since),)) if since else ALWAYS
-    in_span, around = both(
-        ("gap.ends_at >= %s", (held_as(since),)) if since else ALWAYS,
-        ("gap.starts_at <= %s", (held_as(until),)) if until else ALWAYS,
-    )
-    statement = _statement(where, beyond, in_span)
-    [row] = ask(statement, (*params, *around, *after, *params))
+    of_streams = (*(key(account.pk) for account in accounts), *kinds, *(symbols or ()))
+    [row] = words.ask((*of_streams, held_as(since), held_as(until)))
     told: dict[str, Any] = dict(zip(_NAMES, row, strict=True))
     for name in _INSTANTS:
         if isinstance(told[name], str):  # as SQLite holds it
@@ -128,14 +125,30 @@ def certify(
 
 
 @lru_cache(maxsize=64)
-def _statement(where: str, beyond: str, in_span: str) -> str:
-    """What is told of the streams of a condition, of their gaps and of where they begin."""
+def _words(accounts: int, kinds: int, symbols: int | None, *, since: bool, until: bool) -> Words:
+    """What asks for what is told of the streams of so many accounts, kinds and pairs (None: of all
+    of them), of their gaps and of where they begin. Written with the places of the values: first
+    theirs, then the two ends of the span.
+    """
+    places = iter(range(accounts + kinds + (symbols or 0) + 2))
+    where, params = both(
+        one_of("stream.account_id", tuple(islice(places, accounts))),
+        one_of("stream.kind", tuple(islice(places, kinds))),
+        ALWAYS if symbols is None else one_of("stream.symbol", tuple(islice(places, symbols))),
+    )
+    begin, end = places
+    beyond, after = ("complete_from > %s", (begin,)) if since else ALWAYS
+    in_span, around = both(
+        ("gap.ends_at >= %s", (begin,)) if since else ALWAYS,
+        ("gap.starts_at <= %s", (end,)) if until else ALWAYS,
+    )
     figures = ", ".join((*_FIGURES.values(), *_INSTANTS.values())).format(beyond=beyond)
     # There are few gaps: a CROSS JOIN has SQLite begin with them and not with the streams.
     owned = "loans_coveragegap AS gap CROSS JOIN loans_coverage AS stream"
     met = f"stream.id = gap.coverage_id AND {where} AND {in_span}"
     gaps = f"(SELECT COUNT(*) FROM {owned} WHERE {met})"  # noqa: S608 - our own names
-    return f"SELECT {gaps}, {figures} FROM loans_coverage AS stream WHERE {where}"  # noqa: S608 - as above
+    sql = f"SELECT {gaps}, {figures} FROM loans_coverage AS stream WHERE {where}"  # noqa: S608 - as above
+    return Words(sql, (*params, *around, *after, *params))
 
 
 def streams_of(accounts: Sequence[Account]) -> QuerySet[Coverage]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from functools import cached_property
+from functools import cached_property, lru_cache
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -36,6 +36,8 @@ READERS: dict[str, tuple[str, Callable[[str, tuple[Account, ...], tzinfo], objec
     "sort": ("sort", lambda text, known, zone: read_sort(text)),
 }
 NAMES = tuple(READERS)
+# Fields as a query; page after page of a list carries the same ones along.
+encoded = lru_cache(maxsize=256)(urlencode)
 
 
 class Unreadable(ValueError):
@@ -91,7 +93,7 @@ class HistoryFilter:
             for name, text in self.typed.items()
             if text and name not in self.errors and (name, text) != ("sort", NEWEST_FIRST)
         }
-        return urlencode(kept)
+        return encoded(tuple(kept.items()))
 
     @property
     def words(self) -> str:

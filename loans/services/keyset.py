@@ -8,10 +8,9 @@ what the rows mean; never uses OFFSET.
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
 
@@ -26,8 +25,7 @@ _TOKEN = re.compile(r"(~?)(none|-?\d{1,22}(?:\.\d{1,8})?)_(\d{1,18})", re.ASCII)
 Key = datetime | Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(NamedTuple):
     """The place of one row in an order: its key, and its id where keys are equal."""
 
     key: Key
@@ -42,8 +40,7 @@ class Cursor:
         return f"{sign}{'none' if self.key is None else format(self.key, 'f')}_{self.id}"
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """By one column, then by id. A missing key is less than every other; an instant never is."""
 
     column: str
@@ -107,8 +104,7 @@ class Order:
             return None
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """Some rows in order, and the tokens of the pages beside them. `bad_place`: these are the first
     rows, because the token that was given could not be read.
     """

@@ -4,15 +4,14 @@ The ORM's bulk_create costs six times as much. What it would fill in (defaults, 
 the caller's work; constraints are the database's.
 """
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC
 from itertools import chain, repeat
 from types import MappingProxyType
 
 from django.db import connection, models
 
-from loans.fields import ExactDecimalField, encode
+from loans.fields import ExactDecimalField
+from loans.services.sql import as_it_is, to_database
 
 MOST_AT_ONCE = 1000  # rows of one statement that names them all
 
@@ -125,20 +124,5 @@ def _columns(
 
 
 def _convert(model: type[models.Model], name: str, values: Sequence) -> Sequence:
-    field = model._meta.get_field(name)
-    target = field.target_field if field.is_relation else field
-    if isinstance(target, models.JSONField):
-        return [json.dumps(value) for value in values]
-    if connection.vendor == "postgresql":
-        return values
-    if isinstance(target, ExactDecimalField):
-        digits, places = target.digits, target.places
-        return [
-            None if value is None else encode(value, digits=digits, places=places)
-            for value in values
-        ]
-    if isinstance(target, models.DateTimeField):
-        return [str(value.astimezone(UTC).replace(tzinfo=None)) for value in values]
-    if isinstance(target, models.UUIDField):
-        return [value.hex for value in values]
-    return values
+    convert = to_database(model, name)
+    return values if convert is as_it_is else list(map(convert, values))

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import cache, lru_cache
 from itertools import islice, product
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 from django.db.models import Field
@@ -23,7 +22,7 @@ from loans.services.record_store import model_of
 from loans.services.sql import (
     ALWAYS,
     Condition,
-    ask,
+    Words,
     both,
     converters,
     engine,
@@ -113,7 +112,7 @@ def fetch_raw(
     each_account = len(accounts) <= MOST_ACCOUNTS
     members = (len(accounts) if each_account else 1) * len(symbols or ())
     since, until, cursor = _span(chosen, order, cursor)
-    words = _words(
+    found = _words(
         _Shape(
             kind=kind,
             select=tuple(select),
@@ -132,8 +131,9 @@ def fetch_raw(
             has_key=cursor is not None and cursor.key is not None,
         )
     )
-    if words is None:
+    if found is None:
         return []
+    words, follows_an_index = found
     instant = to_database(model, "at")
     values = (
         *map(to_database(Account, "id"), [account.pk for account in accounts]),
@@ -143,8 +143,7 @@ def fetch_raw(
         *((to_database(model, order.column)(cursor.key), cursor.id) if cursor else (None, None)),
         limit,
     )
-    keep = limit <= MOST_BY_ID and words.follows_an_index
-    return ask(words.sql, words.parameters(values), keep=keep)
+    return words.ask(values, keep=limit <= MOST_BY_ID and follows_an_index)
 
 
 def every_run(
@@ -185,22 +184,13 @@ class _Shape(NamedTuple):
     has_key: bool
 
 
-class _Words(NamedTuple):
-    """A statement, and what picks its parameters among the values of a request.
+@lru_cache(maxsize=256)
+def _words(shape: _Shape) -> tuple[Words, bool] | None:
+    """The statement of a shape, written with the places of the values in place of the values, and
+    whether it follows an index; None where no row can be meant.
 
     Where rows are left out on the way, another index is best if they are most of them; else each
-    member `follows_an_index`, being all of one span of it in this order.
-    """
-
-    sql: str
-    parameters: Callable[[Sequence[Any]], tuple[Any, ...]]
-    follows_an_index: bool
-
-
-@lru_cache(maxsize=256)
-def _words(shape: _Shape) -> _Words | None:
-    """The statement of a shape; None where no row can be meant. It is written with the places of
-    the values in place of the values.
+    member follows an index, being all of one span of it in this order.
     """
     places = iter(range(shape.accounts + (shape.symbols or 0) + 8))
     accounts = tuple(islice(places, shape.accounts))
@@ -237,7 +227,7 @@ def _words(shape: _Shape) -> _Words | None:
     in_order = shape.order.is_instant or (conditions == [ALWAYS] and symbols is None)
     one_by_one = shape.each_account and (symbols is None or shape.each_symbol)
     is_sifted = symbols is not None and shape.is_of_currency
-    return _Words(sql, itemgetter(*params), in_order and one_by_one and not is_sifted)
+    return Words(sql, params), in_order and one_by_one and not is_sifted
 
 
 def _members(

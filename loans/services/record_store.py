@@ -23,6 +23,7 @@ from loans.bitmart.rows import excerpt
 from loans.models import Account, BorrowRecord, Kind, Observation, RepayRecord
 from loans.services import new_rows, refused, rollups, twins
 from loans.services.changed_rows import all_fit, unfit, write_changed
+from loans.services.sql import to_database
 
 Row = responses.BorrowRecord | responses.RepayRecord
 Record = BorrowRecord | RepayRecord
@@ -141,7 +142,7 @@ def _is_last(row: Row, latest: Mapping[str, _Latest]) -> bool:
 
 def _latest(account: Account, kind: str, ids: Collection[str]) -> dict[str, _Latest]:
     """What was last seen of each known record."""
-    key = Account._meta.pk.get_db_prep_value(account.pk, connection)
+    key = to_database(Account, "id")(account.pk)
     statement = LATEST.format(
         records=model_of(kind)._meta.db_table,
         observations=Observation._meta.db_table,

@@ -1,18 +1,23 @@
 """Pieces of the few statements that are written as text, because every page of the history waits
 for them and the ORM takes longer to write one than the database to answer it.
 
-Values only ever go in as parameters: instants, figures and ids through the fields of the models,
-texts as they are. They come out through the fields, too, or as the engine holds them (`held`).
+Values only ever go in as parameters, each as the engine holds those of its field (`to_database`).
+They come out through the fields, or as the engine holds them (`held`).
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, NotSupportedError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.sqlite3.base import SQLiteCursorWrapper
-from django.db.models import Field, Model
+from django.db.models import DateTimeField, Field, JSONField, Model, UUIDField
+
+from loans.fields import ExactDecimalField, encode
 
 Condition = tuple[str, tuple[Any, ...]]
 Converter = Callable[[Any], Any]
@@ -64,6 +69,19 @@ def ask(sql: str, values: Sequence[Any] = (), *, keep: bool = True) -> list[tupl
         return _ask_prepared(own, sql, values)
 
 
+class Words(NamedTuple):
+    """A statement that is written once for all values of some form, with their places among what is
+    given in place of them.
+    """
+
+    sql: str
+    places: tuple[int, ...]
+
+    def ask(self, given: Sequence[Any], *, keep: bool = True) -> list[tuple[Any, ...]]:
+        """Its rows, for what is given this time."""
+        return ask(self.sql, [given[place] for place in self.places], keep=keep)
+
+
 @lru_cache(maxsize=256)
 def _with_marks(sql: str, *, param_names: None = None) -> str:
     return SQLiteCursorWrapper.convert_query(None, sql, param_names=param_names)
@@ -107,9 +125,35 @@ def engine() -> str:
 
 @cache
 def to_database(model: type[Model], column: str) -> Converter:
-    """What makes a parameter of a column's value."""
-    field, own = model._meta.get_field(column), _unconnected()
-    return lambda value: field.get_db_prep_value(value, own)
+    """What makes a parameter of a column's value, which is of the type that the field gives, or
+    None. The field's own way there leads through a dozen calls.
+    """
+    field = model._meta.get_field(column)
+    target = field.target_field if field.is_relation else field
+    if isinstance(target, JSONField):
+        return json.dumps
+    if engine() != "sqlite":
+        return as_it_is
+    if isinstance(target, ExactDecimalField):
+        digits, places = target.digits, target.places
+        return lambda value: None if value is None else encode(value, digits=digits, places=places)
+    return _ON_SQLITE.get(type(target), as_it_is)
+
+
+def as_it_is(value: Any) -> Any:
+    """The value, of a field that the driver of the database understands."""
+    return value
+
+
+def _instant_text(value: datetime | None) -> str | None:
+    return None if value is None else str(value.astimezone(UTC).replace(tzinfo=None))
+
+
+def _id_text(value: UUID | None) -> str | None:
+    return None if value is None else value.hex
+
+
+_ON_SQLITE: dict[type[Field], Converter] = {DateTimeField: _instant_text, UUIDField: _id_text}
 
 
 def from_database(

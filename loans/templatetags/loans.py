@@ -7,7 +7,6 @@ from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from html import escape
-from urllib.parse import urlencode
 
 from django import template
 from django.http import QueryDict
@@ -19,6 +18,7 @@ from django.utils.safestring import SafeString
 from heroicons.templatetags.heroicons import heroicon_mini, heroicon_outline
 
 from loans import formatting
+from loans.services.filters import encoded
 
 register = template.Library()
 
@@ -239,11 +239,7 @@ def with_changes(current: QueryDict, **changes: object) -> str:
     """A query with some fields changed; None removes one."""
     fields = [(n, text) for n, texts in current.lists() if n not in changes for text in texts]
     fields += [(n, str(value)) for n, value in changes.items() if value not in (None, "")]
-    return f"?{_encoded(tuple(fields))}"
-
-
-# Page after page of a list carries the same ones along.
-_encoded = lru_cache(maxsize=256)(urlencode)
+    return f"?{encoded(tuple(fields))}"
 
 
 @register.simple_tag
