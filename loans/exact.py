@@ -48,4 +48,4 @@ def units(value: Decimal) -> int:
 
 def from_units(whole: int) -> Decimal:
     """The amount of so many 1e-8."""
-    return Decimal(f"{whole}E-{PLACES}")  # reading a text never rounds
+    return _CONTEXT.scaleb(whole, -PLACES)

@@ -6,11 +6,12 @@ there and the instant are read. All in one statement, so that what is added up i
 whatever is being written.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cache, cached_property, lru_cache
+from functools import cache, lru_cache
+from itertools import islice
 from typing import Any, NamedTuple
 
 from django.db.models import Model
@@ -21,7 +22,16 @@ from loans.models import ALL_PAIRS, Account, BorrowRecord, Kind, RecordTotal
 from loans.periods import ALL_TIME, BEGIN, DAY, HOUR, LONGEST, before, kept
 from loans.services.position import Slot
 from loans.services.rollups import COUNTS, MODELS, Figures, names_of
-from loans.services.sql import ALWAYS, Condition, ask, both, engine, one_of, to_database
+from loans.services.sql import (
+    ALWAYS,
+    Condition,
+    Words,
+    ask,
+    both,
+    engine,
+    one_of,
+    to_database,
+)
 
 FAR = 100_000  # more runs than there are before any instant that can be asked for
 # Rows beside the range that each is in. Both engines are made to look up range by range: left to
@@ -71,17 +81,53 @@ class Wanted:
     named: str = ""
     symbol: str = ""
 
-    @cached_property
-    def of_all(self) -> Condition:
-        """What holds of every record, and of every total."""
-        currency = ("currency = %s", (self.currency,)) if self.currency else ALWAYS
-        return both(_owned(self.accounts), currency)
+
+class _Shape(NamedTuple):
+    """All that the words of a statement depend on, the same for many spans; of lists, how long they
+    are, and no pairs are all of them.
+    """
+
+    kind: str
+    accounts: int
+    symbols: int | None
+    periods: int
+    pieces: int
+    is_of_currency: bool
+    is_named: bool
+    is_of_symbol: bool
+    has_since: bool
+    has_until: bool
 
 
 def by_currency(wanted: Wanted) -> dict[str, Figures]:
     """What they add up to, by currency. One query; currencies without a record are left out."""
-    found = _added_up(wanted, list(_members(wanted)), ["currency"], keep=True)
-    return {currency: figures for (currency,), figures in found.items()}
+    since, until, symbols = wanted.since, wanted.until, wanted.symbols
+    cut = cut_up(since, until, HOUR if symbols is None else DAY)
+    words = _words(
+        _Shape(
+            kind=str(wanted.kind),
+            accounts=len(wanted.accounts),
+            symbols=None if symbols is None else len(symbols),
+            periods=len(cut.periods),
+            pieces=len(cut.records),
+            is_of_currency=bool(wanted.currency),
+            is_named=bool(wanted.named),
+            is_of_symbol=bool(wanted.symbol),
+            has_since=since is not None,
+            has_until=until is not None,
+        )
+    )
+    key, instant = to_database(Account, "id"), to_database(BorrowRecord, "at")
+    rows = words.ask(
+        [
+            *(key(account.pk) for account in wanted.accounts),
+            *(symbols or ()),
+            *(value for one in cut.periods for value in one),
+            *(value for sign, *ends in cut.records for value in (sign, *map(instant, ends))),
+            *(wanted.currency, wanted.named, wanted.symbol, instant(since), instant(until)),
+        ]
+    )
+    return {currency: figures for (currency,), figures in _read(rows, 1).items()}
 
 
 def by_slot(
@@ -90,42 +136,82 @@ def by_slot(
     """What an account's records before `until` add up to, by debt, without those that were first
     seen after `known_at`. One query; debts without a record are left out.
     """
-    names, wanted = ["symbol", "currency"], Wanted(kind=kind, accounts=[account])
-    convert = to_database(BorrowRecord, "first_seen_at")
-    model, own, cut = MODELS[Kind(kind)], _owned([account]), cut_up(None, until, DAY)
+    names, model, cut = ["symbol", "currency"], MODELS[Kind(kind)], cut_up(None, until, DAY)
+    own: Condition = ("account_id = %s", (to_database(Account, "id")(account.pk),))
+    instant = to_database(BorrowRecord, "at")
     has_totals, totals = both(own, ("kind = %s", (str(kind),)), (f"period = {ALL_TIME}", ()))
     pairs = f"SELECT symbol FROM {RecordTotal._meta.db_table} WHERE {has_totals}"  # noqa: S608 - our own names
     of_pairs: Condition = (f"symbol IN ({pairs}) AND symbol <> '{ALL_PAIRS}'", totals)
-    members = [_of_totals(wanted, cut, names, of_pairs)]
+    members = [_of_totals(kind, names, cut.periods, both(own, of_pairs))]
     if cut.records:
-        members.append(_of_pieces(wanted, cut, names, ALWAYS))
+        pieces = [(sign, instant(begin), instant(end)) for sign, begin, end in cut.records]
+        members.append(_of_pieces(kind, names, pieces, own))
     # Named by their ids, or SQLite would rather go through everything before `until`.
     condition, values = both(
-        own, _within(None, until), ("first_seen_at > %s", (convert(known_at),))
+        own,
+        ("at < %s", (instant(until),)),
+        ("first_seen_at > %s", (to_database(BorrowRecord, "first_seen_at")(known_at),)),
     )
     unknown = f"id IN (SELECT id FROM {model._meta.db_table} WHERE {condition})"  # noqa: S608 - our own names
-    members.append(_of_some(wanted, (unknown, values), names, -1))
+    members.append(_of_some(kind, names, -1, both(own, (unknown, values))))
     # How best to find those that nobody knew of depends on how many there are.
-    found = _added_up(wanted, members, names, keep=False)
-    return {Slot(account.pk, *slot): figures for slot, figures in found.items()}
+    rows = ask(*_together(kind, names, members), keep=False)
+    return {Slot(account.pk, *slot): figures for slot, figures in _read(rows, 2).items()}
 
 
-def _added_up(
-    wanted: Wanted, members: Sequence[Condition], names: Sequence[str], *, keep: bool
-) -> dict[tuple[str, ...], Figures]:
-    """The sums of all members together, by these columns and in their order."""
-    width, n = _width(engine()), len(names)
+@lru_cache(maxsize=256)
+def _words(shape: _Shape) -> Words:
+    """The statement of a shape, written with the places of the values in place of the values."""
+    ranges = 3 * (shape.periods + shape.pieces)
+    places = iter(range(shape.accounts + (shape.symbols or 0) + ranges + 5))
+    accounts = tuple(islice(places, shape.accounts))
+    symbols = None if shape.symbols is None else tuple(islice(places, shape.symbols))
+    periods = [tuple(islice(places, 3)) for _ in range(shape.periods)]
+    pieces = [tuple(islice(places, 3)) for _ in range(shape.pieces)]
+    currency, named, symbol, since, until = places
+    of_all = both(
+        one_of("account_id", accounts),
+        ("currency = %s", (currency,)) if shape.is_of_currency else ALWAYS,
+    )
+    names, members, kind = ["currency"], [], shape.kind
+    pairs = ALWAYS if symbols is None else one_of("symbol", symbols)
+    if periods:
+        of_pairs = (f"symbol = '{ALL_PAIRS}'", ()) if symbols is None else pairs
+        members.append(_of_totals(kind, names, periods, both(of_all, of_pairs)))
+    if pieces:
+        members.append(_of_pieces(kind, names, pieces, both(of_all, pairs)))
+    if shape.is_named:
+        others, listed = one_of("symbol", symbols or ())
+        meant = both(
+            of_all,
+            ("at >= %s", (since,)) if shape.has_since else ALWAYS,
+            ("at < %s", (until,)) if shape.has_until else ALWAYS,
+            ("record_id = %s", (named,)),
+            (f"NOT {others}", listed) if symbols else ALWAYS,
+            ("symbol = %s", (symbol,)) if shape.is_of_symbol else ALWAYS,
+        )
+        members.append(_of_some(kind, names, 1, meant))
+    return Words(*_together(kind, names, members))
+
+
+def _together(kind: str, names: Sequence[str], members: Sequence[Condition]) -> Condition:
+    """All members added up, by these columns."""
     text = " UNION ALL ".join(text for text, _ in members)
     if len(members) > 1:
-        by, sums = ", ".join(names), _sums_of_sums(wanted.kind, engine())
+        by, sums = ", ".join(names), _sums_of_sums(kind, engine())
         text = f"SELECT {by}, {sums} FROM ({text}) AS piece GROUP BY {by}"  # noqa: S608 - our own names
-    rows = ask(text, [value for _, values in members for value in values], keep=keep)
+    return text, tuple(value for _, values in members for value in values)
+
+
+def _read(rows: Sequence[tuple[Any, ...]], names: int) -> dict[tuple[str, ...], Figures]:
+    """What is told of each group, by its names and in their order."""
+    width, begin = _width(engine()), names + len(COUNTS)
     found: dict[tuple[str, ...], Figures] = {}
     for row in sorted(rows):  # no two have the same names
-        key, counts, parts = row[:n], row[n : n + len(COUNTS)], row[n + len(COUNTS) :]
-        if counts[0]:
-            sums = [_sum(parts[k : k + width]) for k in range(0, len(parts), width)]
-            found[key] = Figures(*map(int, counts), *sums)
+        records, principals, interests = row[names:begin]
+        if records:
+            sums = [_sum(row[k : k + width]) for k in range(begin, len(row), width)]
+            found[row[:names]] = Figures(int(records), int(principals), int(interests), *sums)
     return found
 
 
@@ -167,81 +253,48 @@ def _sums(model: type[Model], kind: str, vendor: str) -> str:
     return ", ".join(sums)
 
 
-def _members(wanted: Wanted) -> Iterator[Condition]:
-    """What is to be added up, as statements with the same columns."""
-    names, listed = ["currency"], wanted.symbols
-    cut = cut_up(wanted.since, wanted.until, HOUR if listed is None else DAY)
-    pairs = ALWAYS if listed is None else one_of("symbol", tuple(listed))
-    if cut.periods:
-        of_pairs = one_of("symbol", (ALL_PAIRS,)) if listed is None else pairs
-        yield _of_totals(wanted, cut, names, of_pairs)
-    if cut.records:
-        yield _of_pieces(wanted, cut, names, pairs)
-    if wanted.named:
-        named: Condition = ("record_id = %s", (wanted.named,))
-        if wanted.symbols:
-            others, values = one_of("symbol", tuple(wanted.symbols))
-            named = both(named, (f"NOT {others}", values))
-        if wanted.symbol:
-            named = both(named, ("symbol = %s", (wanted.symbol,)))
-        yield _of_some(wanted, both(_within(wanted.since, wanted.until), named), names, 1)
-
-
-def _within(since: datetime | None, until: datetime | None) -> Condition:
-    convert = to_database(BorrowRecord, "at")
-    return both(
-        ("at >= %s", (convert(since),)) if since else ALWAYS,
-        ("at < %s", (convert(until),)) if until else ALWAYS,
-    )
-
-
-def _owned(accounts: Sequence[Account]) -> Condition:
-    convert = to_database(Account, "id")
-    return one_of("account_id", [convert(account.pk) for account in accounts])
-
-
-def _of_totals(wanted: Wanted, cut: Cut, names: Sequence[str], pairs: Condition) -> Condition:
-    """The totals of periods."""
-    kind: Condition = ("kind = %s", (str(wanted.kind),))
+def _of_totals(
+    kind: str, names: Sequence[str], ranges: Sequence[Sequence[Any]], meant: Condition
+) -> Condition:
+    """The totals of ranges of periods: a sign, the first and the last of each."""
+    of_kind: Condition = (f"kind = '{Kind(kind)}'", ())
     within: Condition = ("period BETWEEN span.begins AND span.ends", ())
-    return _of_ranges(wanted, RecordTotal, names, cut.periods, both(kind, pairs, within))
+    return _of_ranges(kind, RecordTotal, names, ranges, both(meant, of_kind, within))
 
 
-def _of_pieces(wanted: Wanted, cut: Cut, names: Sequence[str], pairs: Condition) -> Condition:
-    """The records of pieces of time."""
-    convert = to_database(BorrowRecord, "at")
-    pieces = [(sign, convert(begin), convert(end)) for sign, begin, end in cut.records]
+def _of_pieces(
+    kind: str, names: Sequence[str], ranges: Sequence[Sequence[Any]], meant: Condition
+) -> Condition:
+    """The records of pieces of time: a sign and the two ends of each."""
     within: Condition = ("at >= span.begins AND at < span.ends", ())
-    model = MODELS[Kind(wanted.kind)]
-    return _of_ranges(wanted, model, names, pieces, both(pairs, within))
+    return _of_ranges(kind, MODELS[Kind(kind)], names, ranges, both(meant, within))
 
 
 def _of_ranges(
-    wanted: Wanted,
+    kind: str,
     model: type[Model],
     names: Sequence[str],
-    ranges: Sequence[tuple[int, Any, Any]],
+    ranges: Sequence[Sequence[Any]],
     meant: Condition,
 ) -> Condition:
-    condition, values = both(wanted.of_all, meant)
+    condition, values = meant
     source = RANGES[engine()].format(
         ranges=", ".join(["(%s, %s, %s)"] * len(ranges)),
         rows=f"{model._meta.db_table} WHERE {condition}",
     )
     given = [value for one in ranges for value in one]
-    return _grouped(wanted, model, names, source), (*given, *values)
+    return _grouped(kind, model, names, source), (*given, *values)
 
 
-def _of_some(wanted: Wanted, meant: Condition, names: Sequence[str], sign: int) -> Condition:
+def _of_some(kind: str, names: Sequence[str], sign: int, meant: Condition) -> Condition:
     """The records that are meant, all with one sign."""
-    model = MODELS[Kind(wanted.kind)]
-    condition, values = both(wanted.of_all, meant)
+    model, (condition, values) = MODELS[Kind(kind)], meant
     source = f"(SELECT {sign} AS sign) AS span CROSS JOIN {model._meta.db_table} WHERE {condition}"
-    return _grouped(wanted, model, names, source), values
+    return _grouped(kind, model, names, source), values
 
 
-def _grouped(wanted: Wanted, model: type[Model], names: Sequence[str], source: str) -> str:
-    by, sums = ", ".join(names), _sums(model, wanted.kind, engine())
+def _grouped(kind: str, model: type[Model], names: Sequence[str], source: str) -> str:
+    by, sums = ", ".join(names), _sums(model, kind, engine())
     return f"SELECT {by}, {sums} FROM {source} GROUP BY {by}"  # noqa: S608 - our own names
 
 
