@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.db.models import QuerySet
 
@@ -75,13 +75,13 @@ class Certificate(NamedTuple):
         return self.end is not None and self.end - self.begin >= timedelta(seconds=1)
 
 
-_FIGURES = {
+# What a certificate holds but for where its list begins.
+_TOLD = {
     "streams": "COUNT(*)",
     "busy": "COUNT(*) FILTER (WHERE has_rows)",
     "unproven": "COUNT(*) - COUNT(complete_to)",
     "untrusted": "COUNT(*) FILTER (WHERE NOT trusted)",
-}
-_INSTANTS = {
+    "gaps": "({gaps})",
     "complete_from": "MAX(complete_from) FILTER (WHERE {beyond})",
     "complete_to": "CASE WHEN COUNT(complete_to) = COUNT(*) THEN MIN(complete_to) END",
     "busy_to": "MIN(complete_to) FILTER (WHERE has_rows)",
@@ -91,7 +91,6 @@ _INSTANTS = {
         "THEN MIN(audited_at) FILTER (WHERE has_rows) END"
     ),
 }
-_NAMES = ("gaps", *_FIGURES, *_INSTANTS)
 
 
 def certify(
@@ -114,14 +113,12 @@ def certify(
     key, held_as = to_database(Coverage, "account"), to_database(Coverage, "complete_from")
     of_streams = (*(key(account.pk) for account in accounts), *kinds, *(symbols or ()))
     [row] = words.ask((*of_streams, held_as(since), held_as(until)))
-    told: dict[str, Any] = dict(zip(_NAMES, row, strict=True))
-    for name in _INSTANTS:
-        if isinstance(told[name], str):  # as SQLite holds it
-            told[name] = held.instant(told[name])
-    if until:
-        for name in ("complete_to", "busy_to"):
-            told[name] = told[name] and min(told[name], until)
-    return Certificate(since=since, **told)
+    # An instant is a text as SQLite holds it.
+    found = Certificate(since, *(held.instant(x) if isinstance(x, str) else x for x in row))
+    if until is None:
+        return found
+    complete_to, busy_to = (end and min(end, until) for end in (found.complete_to, found.busy_to))
+    return found._replace(complete_to=complete_to, busy_to=busy_to)
 
 
 @lru_cache(maxsize=64)
@@ -142,12 +139,14 @@ def _words(accounts: int, kinds: int, symbols: int | None, *, since: bool, until
         ("gap.ends_at >= %s", (begin,)) if since else ALWAYS,
         ("gap.starts_at <= %s", (end,)) if until else ALWAYS,
     )
-    figures = ", ".join((*_FIGURES.values(), *_INSTANTS.values())).format(beyond=beyond)
     # There are few gaps: a CROSS JOIN has SQLite begin with them and not with the streams.
     owned = "loans_coveragegap AS gap CROSS JOIN loans_coverage AS stream"
     met = f"stream.id = gap.coverage_id AND {where} AND {in_span}"
-    gaps = f"(SELECT COUNT(*) FROM {owned} WHERE {met})"  # noqa: S608 - our own names
-    sql = f"SELECT {gaps}, {figures} FROM loans_coverage AS stream WHERE {where}"  # noqa: S608 - as above
+    gaps = f"SELECT COUNT(*) FROM {owned} WHERE {met}"  # noqa: S608 - our own names
+    told = ", ".join(_TOLD[name] for name in Certificate._fields[1:]).format(
+        gaps=gaps, beyond=beyond
+    )
+    sql = f"SELECT {told} FROM loans_coverage AS stream WHERE {where}"  # noqa: S608 - as above
     return Words(sql, (*params, *around, *after, *params))
 
 
