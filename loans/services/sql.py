@@ -52,11 +52,12 @@ def ask(sql: str, values: Sequence[Any] = (), *, keep: bool = True) -> list[tupl
     """
     own = connections[DEFAULT_DB_ALIAS]
     if own.vendor != "postgresql" or not keep:
-        with own.cursor() as cursor:
+        with own.wrap_database_errors:  # once for all of it, and the cursor ends with its rows
+            cursor = own.cursor()
             if own.vendor == "sqlite":
                 cursor.cursor.convert_query = _with_marks
             cursor.execute(sql, values)
-            return cursor.fetchall()
+            return cursor.cursor.fetchall()
     try:
         return _ask_prepared(own, sql, values)
     except NotSupportedError:
