@@ -1,10 +1,14 @@
 """What a history rests on: called complete only if it was read back to its start."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from loans.models import Account, Kind
 from loans.services.certificates import Certificate, certify
 from tests.factories import NOW, make_account, make_coverage, make_gap
 
@@ -69,3 +73,37 @@ def test_the_pair_that_is_read_least_far_says_how_far_a_span_is_proven(owner: Us
     assert certify([account], since=NOW - 2 * DAY, until=NOW).end == NOW - DAY
     assert not certify([account], since=NOW - DAY, until=NOW).is_reached
     assert certify([account], since=NOW - DAY, symbols=["BTC_USDT"]).is_whole
+
+
+@pytest.mark.django_db
+def test_each_account_kind_and_pair_is_told_of_by_itself(owner: User) -> None:
+    one, other = make_account(owner=owner, label="One"), make_account(owner=owner, label="Other")
+    make_coverage(account=one, symbol="BTC_USDT", checked_at=NOW - DAY)
+    make_coverage(account=one, symbol="BTC_USDT", kind=Kind.REPAY, trusted=False)
+    make_coverage(account=other, symbol="ETH_USDT", complete_to=None, has_rows=False)
+
+    def told(*asked: Account, **more: Any) -> tuple[int, ...]:
+        found = certify(asked, **more)
+        return found.streams, found.busy, found.unproven, found.untrusted
+
+    assert told(one, other) == (3, 2, 1, 1)
+    assert (told(one), told(other)) == ((2, 2, 0, 1), (1, 0, 1, 0))
+    assert told(one, kinds=[Kind.BORROW]) == (1, 1, 0, 0)
+    assert told(one, kinds=[Kind.REPAY]) == (1, 1, 0, 1)
+    assert told(one, other, symbols=["ETH_USDT"]) == (1, 0, 1, 0)
+    assert told(one, other, symbols=["BTC_USDT"]) == (2, 2, 0, 1)
+    assert told() == told(one, symbols=[]) == told(one, kinds=[]) == (0, 0, 0, 0)
+    assert certify([one], kinds=[Kind.BORROW]).checked_at == NOW - DAY
+
+
+@pytest.mark.django_db
+def test_only_the_streams_of_the_kinds_that_are_asked_for_are_read(owner: User) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL chooses by the size of the table, which is small here")
+    with CaptureQueriesContext(connection) as asked:
+        certify([make_account(owner=owner)], kinds=[Kind.BORROW])
+
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {asked[-1]['sql']}")
+        plan = "\n".join(row[3] for row in cursor.fetchall())
+    assert "SEARCH stream USING INDEX coverage_of_kind (account_id=? AND kind=?)" in plan

@@ -1,12 +1,18 @@
 """Statements that are written as text, asked of the engine in use."""
 
+import json
 from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections, transaction
+from django.db.models import Model
+from psycopg.types.json import Jsonb
 
-from loans.models import Account, Coverage
+from loans.models import Account, BorrowRecord, Coverage, Observation, RecordTotal
 from loans.services import held
 from loans.services.sql import ask, one_of, to_database
 from tests.factories import make_account, make_coverage
@@ -39,6 +45,47 @@ def test_values_go_in_and_come_out_as_the_models_give_them(account: Account) -> 
 
     assert found == [("A_USDT", 0)]
     assert ask("SELECT symbol FROM loans_coverage WHERE complete_to IS NULL") == [("100%_USDT",)]
+
+
+@pytest.mark.parametrize(
+    ("model", "column", "value"),
+    [
+        (Account, "id", UUID(int=255)),
+        (Coverage, "account", UUID(int=2**127)),
+        (Coverage, "complete_to", datetime(2026, 11, 1, tzinfo=UTC)),
+        (
+            Coverage,
+            "complete_to",
+            datetime(2026, 3, 29, 3, 0, 0, 250_000, ZoneInfo("Europe/Berlin")),
+        ),
+        (Coverage, "complete_to", None),
+        (Coverage, "symbol", "A_USDT"),
+        (Coverage, "has_rows", True),
+        (BorrowRecord, "principal", Decimal("9999999999999999999999.99999999")),
+        (BorrowRecord, "principal", Decimal("-0.00000001")),
+        (BorrowRecord, "principal", None),
+        (BorrowRecord, "daily_rate", Decimal("0.00055")),
+        (RecordTotal, "interest", Decimal(10) ** 31),
+        (Observation, "body", {"borrow_id": "1", "amount": None}),
+    ],
+)
+def test_a_parameter_is_what_the_field_would_make_of_the_value(
+    model: type[Model], column: str, value: object
+) -> None:
+    field = model._meta.get_field(column)
+    made, own = to_database(model, column)(value), field.get_db_prep_value(value, connection)
+
+    if isinstance(own, Jsonb):  # which the driver writes as text later
+        own = json.dumps(own.obj)
+    assert (made, type(made)) == (own, type(own))
+
+
+def test_an_error_among_the_rows_is_one_of_django(account: Account) -> None:
+    words = "SELECT ABS(n) FROM (SELECT 1 AS n UNION ALL SELECT CAST(%s AS bigint)) AS listed"
+    assert ask(words, [-2]) == [(1,), (2,)]
+
+    with pytest.raises(DatabaseError, match=r"overflow|out of range"), transaction.atomic():
+        ask(words, [-(2**63)])
 
 
 def test_no_row_is_no_row() -> None:
