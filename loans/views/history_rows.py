@@ -144,7 +144,7 @@ def _remark(changed: int, cause: str | UUID | None) -> str:
     if cause:
         before, after = ends_of_link("instruction")
         link = f'<a href="{before}{held.id_text(cause)}{after}"{CAUSE}</a>'
-    return f'<td class="fit l2">{mark}{link}</td>'
+    return f'<td class="fit l1 aside">{mark}{link}</td>'
 
 
 @lru_cache(maxsize=1024)
