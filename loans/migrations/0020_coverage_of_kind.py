@@ -13,13 +13,13 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AddIndex(
-            model_name='coverage',
-            index=models.Index(fields=['account', 'kind'], name='coverage_of_kind'),
-        ),
         migrations.AlterField(
             model_name='coverage',
             name='account',
             field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='coverages', to='loans.account'),
+        ),
+        migrations.AddIndex(
+            model_name='coverage',
+            index=models.Index(fields=['account', 'kind'], name='coverage_of_kind'),
         ),
     ]

@@ -107,8 +107,8 @@ def certify(
         len(accounts),
         len(kinds),
         None if symbols is None else len(symbols),
-        since=since is not None,
-        until=until is not None,
+        has_since=since is not None,
+        has_until=until is not None,
     )
     key, held_as = to_database(Coverage, "account"), to_database(Coverage, "complete_from")
     of_streams = (*(key(account.pk) for account in accounts), *kinds, *(symbols or ()))
@@ -122,7 +122,9 @@ def certify(
 
 
 @lru_cache(maxsize=64)
-def _words(accounts: int, kinds: int, symbols: int | None, *, since: bool, until: bool) -> Words:
+def _words(
+    accounts: int, kinds: int, symbols: int | None, *, has_since: bool, has_until: bool
+) -> Words:
     """What asks for what is told of the streams of so many accounts, kinds and pairs (None: of all
     of them), of their gaps and of where they begin. Written with the places of the values: first
     theirs, then the two ends of the span.
@@ -134,10 +136,10 @@ def _words(accounts: int, kinds: int, symbols: int | None, *, since: bool, until
         ALWAYS if symbols is None else one_of("stream.symbol", tuple(islice(places, symbols))),
     )
     begin, end = places
-    beyond, after = ("complete_from > %s", (begin,)) if since else ALWAYS
+    beyond, after = ("complete_from > %s", (begin,)) if has_since else ALWAYS
     in_span, around = both(
-        ("gap.ends_at >= %s", (begin,)) if since else ALWAYS,
-        ("gap.starts_at <= %s", (end,)) if until else ALWAYS,
+        ("gap.ends_at >= %s", (begin,)) if has_since else ALWAYS,
+        ("gap.starts_at <= %s", (end,)) if has_until else ALWAYS,
     )
     # There are few gaps: a CROSS JOIN has SQLite begin with them and not with the streams.
     owned = "loans_coveragegap AS gap CROSS JOIN loans_coverage AS stream"

@@ -37,7 +37,7 @@ READERS: dict[str, tuple[str, Callable[[str, tuple[Account, ...], tzinfo], objec
 }
 NAMES = tuple(READERS)
 # Fields as a query; page after page of a list carries the same ones along.
-encoded = lru_cache(maxsize=256)(urlencode)
+encode_query = lru_cache(maxsize=256)(urlencode)
 
 
 class Unreadable(ValueError):
@@ -93,7 +93,7 @@ class HistoryFilter:
             for name, text in self.typed.items()
             if text and name not in self.errors and (name, text) != ("sort", NEWEST_FIRST)
         }
-        return encoded(tuple(kept.items()))
+        return encode_query(tuple(kept.items()))
 
     @property
     def words(self) -> str:

@@ -63,19 +63,16 @@ def figures_in_parts(
     # Where the digits before the point are, zeros in front of them perhaps, and how a figure below
     # zero begins, whose digits are not there.
     begin, end, minus = (1, -places, "0") if engine() == "sqlite" else (0, -places - 1, "-")
-    return [  # no call for each, which would take as long again
-        None
-        if text is None
-        else (text[begin:end].lstrip("0") or "0", text[-places:])
-        if text[0] != minus
-        else _below_zero(text, places)
-        for text in texts
-    ]
-
-
-def _below_zero(text: str, places: int) -> tuple[str, str]:
-    text = number_cell(figure(text, places))
-    return text[: -places - 1], text[-places:]
+    found: list[tuple[str, str] | None] = []
+    for text in texts:
+        if text is None:
+            found.append(None)
+        elif text[0] == minus:
+            plain = number_cell(figure(text, places))
+            found.append((plain[: -places - 1], plain[-places:]))
+        else:
+            found.append((text[begin:end].lstrip("0") or "0", text[-places:]))
+    return found
 
 
 def figure_texts(texts: Sequence[str | None], places: int = AMOUNT_PLACES) -> list[str]:

@@ -138,8 +138,11 @@ def fetch_raw(
     values = (
         *map(to_database(Account, "id"), [account.pk for account in accounts]),
         *(symbols or ()),
-        *(chosen.q, chosen.symbol, chosen.currency),
-        *(since and instant(since), until and instant(until)),
+        chosen.q,
+        chosen.symbol,
+        chosen.currency,
+        instant(since),
+        instant(until),
         *((to_database(model, order.column)(cursor.key), cursor.id) if cursor else (None, None)),
         limit,
     )

@@ -102,6 +102,7 @@ class _Shape(NamedTuple):
 def by_currency(wanted: Wanted) -> dict[str, Figures]:
     """What they add up to, by currency. One query; currencies without a record are left out."""
     since, until, symbols = wanted.since, wanted.until, wanted.symbols
+    is_named = bool(wanted.named)  # only then the pair and the ends are told as they are
     cut = cut_up(since, until, HOUR if symbols is None else DAY)
     words = _words(
         _Shape(
@@ -111,10 +112,10 @@ def by_currency(wanted: Wanted) -> dict[str, Figures]:
             periods=len(cut.periods),
             pieces=len(cut.records),
             is_of_currency=bool(wanted.currency),
-            is_named=bool(wanted.named),
-            is_of_symbol=bool(wanted.symbol),
-            has_since=since is not None,
-            has_until=until is not None,
+            is_named=is_named,
+            is_of_symbol=is_named and bool(wanted.symbol),
+            has_since=is_named and since is not None,
+            has_until=is_named and until is not None,
         )
     )
     key, instant = to_database(Account, "id"), to_database(BorrowRecord, "at")
@@ -124,7 +125,11 @@ def by_currency(wanted: Wanted) -> dict[str, Figures]:
             *(symbols or ()),
             *(value for one in cut.periods for value in one),
             *(value for sign, *ends in cut.records for value in (sign, *map(instant, ends))),
-            *(wanted.currency, wanted.named, wanted.symbol, instant(since), instant(until)),
+            wanted.currency,
+            wanted.named,
+            wanted.symbol,
+            instant(since),
+            instant(until),
         ]
     )
     return {currency: figures for (currency,), figures in _read(rows, 1).items()}
@@ -139,7 +144,7 @@ def by_slot(
     names, model, cut = ["symbol", "currency"], MODELS[Kind(kind)], cut_up(None, until, DAY)
     own: Condition = ("account_id = %s", (to_database(Account, "id")(account.pk),))
     instant = to_database(BorrowRecord, "at")
-    has_totals, totals = both(own, ("kind = %s", (str(kind),)), (f"period = {ALL_TIME}", ()))
+    has_totals, totals = both(own, _of_kind(kind), (f"period = {ALL_TIME}", ()))
     pairs = f"SELECT symbol FROM {RecordTotal._meta.db_table} WHERE {has_totals}"  # noqa: S608 - our own names
     of_pairs: Condition = (f"symbol IN ({pairs}) AND symbol <> '{ALL_PAIRS}'", totals)
     members = [_of_totals(kind, names, cut.periods, both(own, of_pairs))]
@@ -257,9 +262,12 @@ def _of_totals(
     kind: str, names: Sequence[str], ranges: Sequence[Sequence[Any]], meant: Condition
 ) -> Condition:
     """The totals of ranges of periods: a sign, the first and the last of each."""
-    of_kind: Condition = (f"kind = '{Kind(kind)}'", ())
     within: Condition = ("period BETWEEN span.begins AND span.ends", ())
-    return _of_ranges(kind, RecordTotal, names, ranges, both(meant, of_kind, within))
+    return _of_ranges(kind, RecordTotal, names, ranges, both(meant, _of_kind(kind), within))
+
+
+def _of_kind(kind: str) -> Condition:
+    return f"kind = '{Kind(kind)}'", ()
 
 
 def _of_pieces(

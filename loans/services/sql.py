@@ -1,8 +1,8 @@
 """Pieces of the few statements that are written as text, because every page of the history waits
 for them and the ORM takes longer to write one than the database to answer it.
 
-Values only ever go in as parameters, each as the engine holds those of its field (`to_database`).
-They come out through the fields, or as the engine holds them (`held`).
+Values only ever go in as parameters: instants, figures and ids as the engine holds them
+(`to_database`), texts as they are. They come out through the fields, or as they are held (`held`).
 """
 
 import json
@@ -52,12 +52,11 @@ def ask(sql: str, values: Sequence[Any] = (), *, keep: bool = True) -> list[tupl
     """
     own = connections[DEFAULT_DB_ALIAS]
     if own.vendor != "postgresql" or not keep:
-        with own.wrap_database_errors:  # once for all of it, and the cursor ends with its rows
-            cursor = own.cursor()
+        with own.cursor() as cursor:
             if own.vendor == "sqlite":
                 cursor.cursor.convert_query = _with_marks
             cursor.execute(sql, values)
-            return cursor.cursor.fetchall()
+            return cursor.fetchall()
     try:
         return _ask_prepared(own, sql, values)
     except NotSupportedError:
@@ -113,8 +112,8 @@ def set_up(connection: BaseDatabaseWrapper, **_: Any) -> None:
 
 @cache
 def _unconnected() -> BaseDatabaseWrapper:
-    """What knows how the engine writes and reads values, alike for every connection: to find the
-    thread's own takes longer than to convert a value.
+    """What knows which engine it is and how it reads values, alike for every connection: to find
+    the thread's own takes longer than to convert a value.
     """
     return connections.create_connection(DEFAULT_DB_ALIAS)
 
@@ -126,8 +125,8 @@ def engine() -> str:
 
 @cache
 def to_database(model: type[Model], column: str) -> Converter:
-    """What makes a parameter of a column's value, which is of the type that the field gives, or
-    None. The field's own way there leads through a dozen calls.
+    """What makes a parameter of a column's value, which is of the type that the field gives; None
+    is NULL, of a JSON field its null. The field's own way there leads through a dozen calls.
     """
     field = model._meta.get_field(column)
     target = field.target_field if field.is_relation else field
@@ -135,10 +134,14 @@ def to_database(model: type[Model], column: str) -> Converter:
         return json.dumps
     if engine() != "sqlite":
         return as_it_is
+    if isinstance(target, DateTimeField):
+        return _instant_text
+    if isinstance(target, UUIDField):
+        return _id_text
     if isinstance(target, ExactDecimalField):
         digits, places = target.digits, target.places
         return lambda value: None if value is None else encode(value, digits=digits, places=places)
-    return _ON_SQLITE.get(type(target), as_it_is)
+    return as_it_is
 
 
 def as_it_is(value: Any) -> Any:
@@ -152,9 +155,6 @@ def _instant_text(value: datetime | None) -> str | None:
 
 def _id_text(value: UUID | None) -> str | None:
     return None if value is None else value.hex
-
-
-_ON_SQLITE: dict[type[Field], Converter] = {DateTimeField: _instant_text, UUIDField: _id_text}
 
 
 def from_database(

@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 from heroicons.templatetags.heroicons import heroicon_mini, heroicon_outline
 
 from loans import formatting
-from loans.services.filters import encoded
+from loans.services.filters import encode_query
 
 register = template.Library()
 
@@ -239,7 +239,7 @@ def with_changes(current: QueryDict, **changes: object) -> str:
     """A query with some fields changed; None removes one."""
     fields = [(n, text) for n, texts in current.lists() if n not in changes for text in texts]
     fields += [(n, str(value)) for n, value in changes.items() if value not in (None, "")]
-    return f"?{encoded(tuple(fields))}"
+    return f"?{encode_query(tuple(fields))}"
 
 
 @register.simple_tag

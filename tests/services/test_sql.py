@@ -12,7 +12,14 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections, 
 from django.db.models import Model
 from psycopg.types.json import Jsonb
 
-from loans.models import Account, BorrowRecord, Coverage, Observation, RecordTotal
+from loans.models import (
+    Account,
+    BorrowRecord,
+    Coverage,
+    Observation,
+    RecordTotal,
+    RepayRecord,
+)
 from loans.services import held
 from loans.services.sql import ask, one_of, to_database
 from tests.factories import make_account, make_coverage
@@ -47,37 +54,41 @@ def test_values_go_in_and_come_out_as_the_models_give_them(account: Account) -> 
     assert ask("SELECT symbol FROM loans_coverage WHERE complete_to IS NULL") == [("100%_USDT",)]
 
 
-@pytest.mark.parametrize(
-    ("model", "column", "value"),
-    [
-        (Account, "id", UUID(int=255)),
-        (Coverage, "account", UUID(int=2**127)),
-        (Coverage, "complete_to", datetime(2026, 11, 1, tzinfo=UTC)),
-        (
-            Coverage,
-            "complete_to",
-            datetime(2026, 3, 29, 3, 0, 0, 250_000, ZoneInfo("Europe/Berlin")),
-        ),
-        (Coverage, "complete_to", None),
-        (Coverage, "symbol", "A_USDT"),
-        (Coverage, "has_rows", True),
-        (BorrowRecord, "principal", Decimal("9999999999999999999999.99999999")),
-        (BorrowRecord, "principal", Decimal("-0.00000001")),
-        (BorrowRecord, "principal", None),
-        (BorrowRecord, "daily_rate", Decimal("0.00055")),
-        (RecordTotal, "interest", Decimal(10) ** 31),
-        (Observation, "body", {"borrow_id": "1", "amount": None}),
-    ],
-)
-def test_a_parameter_is_what_the_field_would_make_of_the_value(
-    model: type[Model], column: str, value: object
-) -> None:
-    field = model._meta.get_field(column)
-    made, own = to_database(model, column)(value), field.get_db_prep_value(value, connection)
+# By the kind of field, what they may hold.
+VALUES: dict[str, tuple[object, ...]] = {
+    "AmountField": (Decimal("9999999999999999999999.99999999"), Decimal("-0.00000001"), None),
+    "RateField": (Decimal("0.00055"), None),
+    "TotalField": (Decimal(10) ** 31,),
+    "DateTimeField": (
+        datetime(2026, 11, 1, tzinfo=UTC),
+        datetime(2026, 3, 29, 3, 0, 0, 250_000, ZoneInfo("Europe/Berlin")),
+        None,
+    ),
+    "UUIDField": (UUID(int=255), None),
+    "JSONField": ({"borrow_id": "1", "amount": None}, [], None),
+    "CharField": ("A_USDT", ""),
+    "TextField": ("A text.",),
+    "BooleanField": (True, False),
+    "AutoField": (7,),
+    "BigAutoField": (7,),
+    "PositiveIntegerField": (7,),
+    "PositiveBigIntegerField": (2**40,),
+}
 
-    if isinstance(own, Jsonb):  # which the driver writes as text later
-        own = json.dumps(own.obj)
-    assert (made, type(made)) == (own, type(own))
+
+@pytest.mark.parametrize(
+    "model", [Account, Coverage, BorrowRecord, RepayRecord, Observation, RecordTotal]
+)
+def test_a_parameter_is_what_the_field_would_make_of_the_value(model: type[Model]) -> None:
+    for field in model._meta.concrete_fields:
+        target = field.target_field if field.is_relation else field
+        for value in VALUES[type(target).__name__]:
+            made = to_database(model, field.name)(value)
+            own = field.get_db_prep_value(value, connection)
+            if isinstance(own, Jsonb):  # which the driver writes as text later
+                own = json.dumps(own.obj)
+            assert made == own, (field, value)
+            assert isinstance(own, type(made)), (field, value)
 
 
 def test_an_error_among_the_rows_is_one_of_django(account: Account) -> None:
