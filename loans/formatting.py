@@ -59,8 +59,7 @@ def numbers_html(
             continue
         whole, behind = number
         if len(whole) > 3 or whole[0] == "-":
-            is_short = len(whole) < 7 and whole[0] != "-"  # most of them, without a call for each
-            whole = f"{whole[:-3]},{whole[-3:]}" if is_short else _apart(whole)
+            whole = _apart(whole)
         if kept := behind.rstrip("0"):
             dimmed = DIMMED.get(places - len(kept), "")
             found.append(f'<span class="num">{whole}.{kept}{dimmed}{after}</span>')
@@ -71,7 +70,9 @@ def numbers_html(
 
 def _apart(whole: str) -> str:
     """Thousands apart, with a true minus sign."""
-    return f"−{int(whole[1:]):,}" if whole[0] == "-" else f"{int(whole):,}"
+    if whole[0] == "-":
+        return f"−{int(whole[1:]):,}"
+    return f"{whole[:-3]},{whole[-3:]}" if len(whole) < 7 else f"{int(whole):,}"
 
 
 def amount(value: Decimal | None, currency: str = "", *, places: int = AMOUNT_PLACES) -> SafeString:
