@@ -73,7 +73,12 @@ class LabelForm(forms.Form):
 class AddKeyForm(CredentialsForm, LabelForm):
     """A key that a person has: from the exchange, or from a paper exchange."""
 
-    venue = forms.ChoiceField(label="Exchange", choices=Venue.choices)
+    venue = forms.ChoiceField(
+        label="Exchange",
+        choices=Venue.choices,
+        # The page of the other one says what moves real money, and asks first who is there.
+        widget=forms.Select(attrs={"data-anew": "label"}),
+    )
     allow_money = forms.BooleanField(
         label="Allow borrowing and repaying with this key, with real money",
         required=False,

@@ -23,10 +23,12 @@ from loans.services import key_cards, keys, loading, paper_keys, shares
 from loans.services.keys import Declined
 from loans.tasks.bell import ring
 from loans.views import history_rows
-from loans.views.who import has_proved_lately, prove_again, who
+from loans.views.who import has_proved_lately, prove_again, take_kept, who
 
 SECRETS = ("access_key", "secret", "memo")
 KEPT_IF_WRONG = "For your safety the key is not shown again: please put it in once more."
+NOT_KEPT = "It is you. For your safety the key was not kept meanwhile: please put it in once more."
+PLAIN = ("label", "allow_money")  # what of a new key is no secret
 
 
 def see_other(name: str, *args: object) -> HttpResponse:
@@ -88,8 +90,12 @@ def add(request: HtmxHttpRequest) -> HttpResponse:
     """Add a key that the person has."""
     wanted = request.POST.get("venue") or request.GET.get("venue", "")
     if wanted == Venue.BITMART and not has_proved_lately(request):
-        return prove_again(request, then=f"{reverse('loans:key_add')}?venue={Venue.BITMART}")
-    form = AddKeyForm(request.POST or None, initial={"venue": wanted or Venue.PAPER})
+        keep = {name: request.POST[name] for name in PLAIN if request.POST.get(name)}
+        then = f"{reverse('loans:key_add')}?venue={Venue.BITMART}"
+        return prove_again(request, then=then, keep=keep)
+    kept = take_kept(request)
+    named = {"venue": wanted or Venue.PAPER, "label": request.GET.get("label", "")}
+    form = AddKeyForm(request.POST or None, initial=named | kept)
     if request.method == "POST" and form.is_valid():
         try:
             account = _add(request, form)
@@ -98,7 +104,7 @@ def add(request: HtmxHttpRequest) -> HttpResponse:
         else:
             messages.success(request, f"{account.label} is added and being checked.")
             return see_other("loans:keys")
-    context = {"site": SiteState.load()}
+    context = {"site": SiteState.load(), "note": NOT_KEPT if kept else ""}
     if wanted == Venue.BITMART:
         context["venue_band"] = "live"
     return _form_page(request, "loans/key_add.html", form, context)
@@ -200,5 +206,7 @@ def _form_page(
 ) -> HttpResponse:
     """The form again; what was typed is kept, except the key."""
     wrong = form.is_bound and not form.is_valid()
-    context |= {"form": form, "note": KEPT_IF_WRONG if form.is_bound else ""}
+    context["form"] = form
+    if form.is_bound:
+        context["note"] = KEPT_IF_WRONG
     return render_page(request, template, context, status=422 if wrong else 200)

@@ -112,7 +112,7 @@ def prove_again(
     page at `then` is filled in: a post may hold a key, and a session is no place for one.
     """
     if keep:
-        request.session[KEPT] = {"path": then, "fields": keep}
+        request.session[KEPT] = {"path": then.partition("?")[0], "fields": keep}
     if request.method == "POST":
         messages.info(request, "First confirm that it is you; then do it once more.")
     query = urlencode({"next": then})

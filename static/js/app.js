@@ -69,6 +69,16 @@
     if (form?.matches("[data-auto]") && !form.hasAttribute("hx-get") && event.target.matches("select, [type=checkbox], [type=radio]")) form.requestSubmit();
   });
 
+  /* A choice marked data-anew="field" is another page: it is loaded at once, and that field's text goes along. */
+  document.addEventListener("change", (event) => {
+    const choice = event.target;
+    if (!choice.matches("select[data-anew]")) return;
+    const query = new URLSearchParams({ [choice.name]: choice.value });
+    const kept = choice.form.elements[choice.dataset.anew];
+    if (kept.value) query.set(kept.name, kept.value);
+    location.assign(`?${query}`);
+  });
+
   /* Addresses stay short: what was left empty in a search is not sent. */
   document.addEventListener("formdata", (event) => {
     if (event.target.method !== "get") return;

@@ -8,7 +8,7 @@ from django.test import Client
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from loans.models import Account, KeyLight, State, Venue
-from tests.factories import NOW, make_account, make_instruction, make_share
+from tests.factories import NOW, PASSWORD, make_account, make_instruction, make_share
 from tests.views.people import let_time_pass, sign_in
 
 KEY = {"access_key": "canary-access", "secret": "canary-secret", "memo": "canary-memo"}
@@ -155,6 +155,27 @@ def test_a_live_key_asks_for_the_password_after_ten_minutes_and_keeps_no_post(
     assert "canary" not in str(dict(browser.session))
     assert not Account.objects.exists()
     assert browser.get(answer.url).status_code == 200
+
+
+def test_what_is_no_secret_stays_while_the_password_is_asked_for(browser: Client) -> None:
+    let_time_pass(browser, seconds=601)
+    posted = browser.post("/keys/add/", FORM | {"allow_money": "on"})
+
+    browser.post(posted.url, {"password": PASSWORD})
+    page = browser.get("/keys/add/?venue=bitmart").content.decode()
+
+    assert f'value="{FORM["label"]}"' in page
+    assert "checked" in page
+    assert "please put it in once more" in page
+    assert "canary" not in page
+    assert "please put it in once more" not in browser.get("/keys/add/").content.decode()
+
+
+def test_the_other_exchange_is_another_page_that_knows_the_name(browser: Client) -> None:
+    page = browser.get("/keys/add/?venue=bitmart&label=Desk").content.decode()
+
+    assert '<option value="bitmart" selected>' in page
+    assert 'value="Desk"' in page
 
 
 def test_a_paper_key_never_asks_for_the_password_again(browser: Client) -> None:
