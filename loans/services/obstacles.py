@@ -54,14 +54,15 @@ class Obstacle:
 
 def found(quote: Quote, *, person: Person, bounds: Bounds) -> list[Obstacle]:
     """Everything in the way of this person at this slot, what blocks first."""
+    pair = _pair(quote)
     all_of_them = [
         *switches(quote.account, quote.kind),
         *_second_factor(quote.account, person),
         *_restored(quote, bounds),
-        *_pair(quote),
+        *pair,
         *_slot(quote),
         *_age(quote),
-        *_figures(quote),
+        *(_figures(quote) if not pair else ()),
         *_key(quote.account),
         *_worker(quote.now),
     ]

@@ -38,7 +38,10 @@ ZERO = Decimal(0)
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
-    """What one amount would cost and change. The exchange charges the first hour at once."""
+    """What one amount would cost and change. The exchange charges the first hour at once.
+
+    Of a repayment, what goes `to_interest` is taken first and only the rest from the principal.
+    """
 
     amount: Decimal
     first_hour: Decimal
@@ -49,6 +52,8 @@ class Preview:
     available_before: Decimal | None
     available_after: Decimal | None
     share_percent: int | None
+    to_interest: Decimal
+    to_principal: Decimal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +143,8 @@ class Quote:
         first_hour = interest.hourly_charge(amount, self.daily_rate)
         owed = self.debt.known_total
         # Interest bears none: what is repaid saves only what it takes off the principal.
-        bearing = amount if borrowing else max(amount - self.debt.interest, ZERO)
+        to_interest = ZERO if borrowing else min(amount, self.debt.interest)
+        bearing = amount - to_interest
         change = amount if borrowing else -amount
         moved = amount + first_hour if borrowing else -amount
         return Preview(
@@ -151,6 +157,8 @@ class Quote:
             available_before=self.available,
             available_after=None if self.available is None else self.available + change,
             share_percent=_share(amount, self.most),
+            to_interest=to_interest,
+            to_principal=ZERO if borrowing else bearing,
         )
 
 
@@ -267,7 +275,7 @@ def _borrow_refusal(quote: Quote, amount: Decimal) -> str:
     most = quote.borrowable if quote.borrowable_is_fresh else None
     is_short = most is not None and most < amount
     if amount > quote.max_borrow:
-        less = f", and lends you {grouped(most)} now" if is_short else ""
+        less = f", and lends you {grouped(most)} {unit} now" if is_short else ""
         return (
             f"The exchange lends at most {grouped(quote.max_borrow)} {unit} on "
             f"{quote.market.symbol}{less}. Enter that or less."

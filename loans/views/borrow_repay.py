@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
-from loans import venues
+from loans import formatting, venues
 from loans.forms.trade import OnlyLooking, TradeForm, Unreachable, choose
 from loans.htmx import HtmxHttpRequest, render_page
 from loans.models import Account, Instruction, Kind
@@ -168,7 +168,11 @@ def _confirm(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
     except TokenRefused as refused:
         return _anew(request, kind, seen=refused.seen, notice=str(refused), now=now)
     except TooQuick:
-        notice = "That was quicker than anybody reads. Look at the figures, then press once more."
+        least = formatting.plain(settings.CONFIRM_MIN_SECONDS)
+        notice = (
+            f"Nothing was placed: these figures were shown for less than {least} seconds. Look at "
+            "them, then press once more."
+        )
         return _same(request, kind, seen, token=token, notice=notice, now=now)
     return _place(request, kind, seen, token=token, now=now)
 

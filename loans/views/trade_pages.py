@@ -9,12 +9,13 @@ from datetime import datetime
 from decimal import Decimal
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.http import HttpResponse
 from django.urls import reverse
 
 from loans import formatting, venues
 from loans.forms.trade import Choice, TradeForm, amount_problem
-from loans.htmx import HtmxHttpRequest, render_page
+from loans.htmx import HtmxHttpRequest, asked_fragment, render_page
 from loans.models import Instruction, Kind, State, Venue
 from loans.services import confirmations, obstacles, quotes, tags, words
 from loans.services.confirmations import Confirmation
@@ -75,6 +76,7 @@ def form_page(
         "now": now,
         "page_url": page_url(choice.kind),
         "venue_band": band_of(choice.account.venue) if choice.account else "",
+        "is_beside_form": asked_fragment(request, FORM_PARTIALS) == "trade-quote",
         **_quote_context(request, choice, quote, typed, is_said=form.is_bound),
     }
     return render_page(request, "loans/trade.html", context, partials=FORM_PARTIALS, status=status)
@@ -85,17 +87,22 @@ def _quote_context(
 ) -> dict[str, object]:
     """`is_said` means that the form itself says beside the field what is wrong."""
     if quote is None:
-        return {"quote": None, "obstacles": (), "portions": ()}
+        return {"quote": None, "obstacles": (), "portions": (), "problem": ""}
+    in_the_way_now = in_the_way(request, quote)
+    is_blocked = any(one.blocks for one in in_the_way_now)
     problem = amount_problem(typed) if typed else ""
     preview = None
     if typed and not problem:
         preview = quote.preview(Decimal(typed))
-        problem = quotes.refusal(quote, preview.amount)
+        problem = "" if is_blocked else quotes.refusal(quote, preview.amount)
     return {
         "quote": quote,
-        "obstacles": in_the_way(request, quote),
+        "obstacles": in_the_way_now,
+        "is_blocked": is_blocked,
         "portions": _portions(choice, quote),
         "preview": preview,
+        # What cannot be done has no cost, and leaves nothing owed.
+        "forecast": None if problem or is_blocked else preview,
         "problem": "" if is_said else problem,
         "bar_words": _bar_words(quote, preview),
         "risk_level": RISK_LEVELS.get(quote.margin.risk_level, "") if quote.margin else "",
@@ -198,6 +205,7 @@ def confirm_page(
         "back_url": page_url(quote.kind, **_again(asked)),
         "page_url": page_url(quote.kind),
         "confirm_url": reverse(f"loans:confirm_{quote.kind}"),
+        "wait_seconds": formatting.plain(settings.CONFIRM_MIN_SECONDS),
         "venue_band": band_of(quote.account.venue),
         "risk_level": RISK_LEVELS.get(quote.margin.risk_level, "") if quote.margin else "",
     }

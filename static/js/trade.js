@@ -1,4 +1,4 @@
-/* Amount links fill the field in place; without script they load the page with the amount in it. */
+/* The borrow, repay and confirm pages. Amount links fill the field in place; without script they load the page with the amount in it. */
 (function () {
   "use strict";
 
@@ -18,10 +18,23 @@
     quote.dispatchEvent(new Event("stale"));
   });
 
+  /* Money is not moved by a press that came too soon to be meant: the server refuses it, and until then the button waits. */
+  for (const button of document.querySelectorAll("button[data-wait]")) {
+    button.disabled = true;
+    setTimeout(() => (button.disabled = false), button.dataset.wait * 1000);
+  }
+
   /* What is being typed anew is not called wrong any more. */
   document.addEventListener("input", (event) => {
     if (event.target.id !== "id_amount") return;
     event.target.removeAttribute("aria-invalid");
     document.getElementById("id_amount_error")?.remove();
+  });
+
+  /* An amount is called wrong for as long as a sentence below it says so. */
+  document.addEventListener("htmx:afterSettle", () => {
+    const said = document.querySelector("#amount-said .error");
+    const field = document.getElementById("id_amount");
+    if (said) field?.setAttribute("aria-invalid", "true");
   });
 })();

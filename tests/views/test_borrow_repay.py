@@ -1,13 +1,25 @@
 """The borrow and repay pages: what they show, refuse and keep; nothing is stored by them."""
 
+import re
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from pytest_django import Settings
 
-from loans.models import Account, Heartbeat, Instruction, MarginSide, SiteState, State, Terms
+from loans.models import (
+    Account,
+    Heartbeat,
+    Instruction,
+    MarginSide,
+    Market,
+    SiteState,
+    State,
+    Terms,
+)
 from loans.services import recovery
 from loans.services.journal import Journal
 from tests import factories
@@ -184,7 +196,7 @@ def test_a_badly_typed_amount_is_refused_and_kept(
     ("path", "amount", "sentence"),
     [
         ("/borrow/", "135.12000001", "You can borrow up to 135.12 USDT now."),
-        ("/borrow/", "50000.1", "at most 50,000 USDT on BTC_USDT, and lends you 135.12 now."),
+        ("/borrow/", "50000.1", "at most 50,000 USDT on BTC_USDT, and lends you 135.12 USDT now."),
         ("/repay/", "15.00034375", "You owe 15.00034374 USDT there."),
     ],
 )
@@ -429,3 +441,53 @@ def test_text_that_people_chose_is_escaped() -> None:
     ):
         assert "<img src=x" not in text_of(response)
         assert "<b>" not in text_of(response)
+
+
+def test_what_is_wrong_with_an_amount_comes_below_its_field_while_it_is_typed(desk: Desk) -> None:
+    query = desk.fields(amount="99999")
+    headers = {"HX-Request": "true", "HX-Target": "trade-quote"}
+
+    page = text_of(desk.client.get("/borrow/", query))
+    fragment = text_of(desk.client.get("/borrow/", query, headers=headers))
+
+    said = 'id="amount-said" class="said" role="status"'
+    assert f"{said}>" in page
+    assert f'{said} hx-swap-oob="true">' in fragment
+    for text in (page, fragment):
+        assert text.count("at most 50,000 USDT on BTC_USDT, and lends you 135.12 USDT now.") == 1
+        assert "First hour, at once" not in text
+        assert "Owed after" not in text
+
+
+def test_a_disabled_pair_gives_one_reason_and_no_forecast(desk: Desk) -> None:
+    Market.objects.update(enabled=False)
+    desk.account.terms.update(borrowable=0)
+
+    page = text_of(desk.client.get("/borrow/", desk.fields(amount="20")))
+
+    assert page.count("notice-bad") == 1
+    assert "The exchange has disabled BTC_USDT" in page
+    for advice in ("collateral", "First hour, at once", "Owed after", 'class="primary large"'):
+        assert advice not in page
+    assert 'class="large" type="submit">Look at it' in page
+
+
+def test_a_repayment_says_what_of_it_is_interest() -> None:
+    desk = make_desk(owed=True)
+
+    part = text_of(desk.client.post("/repay/", desk.fields(amount="0.0003")))
+    more = text_of(desk.client.post("/repay/", desk.fields(amount="5")))
+
+    assert "What it changes" in part
+    assert "nothing: interest bears none" in part
+    assert re.search(r"to interest, first</dt><dd>.*?0\.0003", part)
+    assert re.search(r"and to principal</dt><dd>.*?4\.99965626", more)
+    assert "nothing: interest bears none" not in more
+
+
+def test_the_button_waits_as_long_as_the_server_refuses(desk: Desk, settings: Settings) -> None:
+    settings.CONFIRM_MIN_SECONDS = Decimal("2.50")
+
+    page = text_of(desk.client.post("/borrow/", desk.fields()))
+
+    assert 'data-wait="2.5"' in page

@@ -87,7 +87,7 @@ def test_quicker_than_anybody_reads_shows_the_same_page_with_the_same_token(desk
 
     assert response.status_code == 200
     assert token_of(response) == token
-    assert "quicker than anybody reads" in text_of(response)
+    assert "Nothing was placed: these figures were shown for less than" in text_of(response)
     assert not Instruction.objects.exists()
 
 
