@@ -19,10 +19,13 @@ from loans.models import (
     AccountShare,
     Instruction,
     Person,
+    State,
     Venue,
 )
 from loans.models.accounts import AccountQuerySet
+from loans.services import twins
 from loans.services.audit import By
+from loans.services.transitions import remark
 from loans.vault import Keyring, fingerprint
 
 YOURS_ALREADY = "You have added this key before: it is “{label}”."
@@ -141,11 +144,16 @@ def allow_money(account: Account, *, allowed: bool, by: By) -> None:
 
 
 def change_mode(account: Account, *, mode: Account.Mode, by: By) -> None:
-    """Say whether anything else moves money on the exchange account behind this key."""
+    """Say whether anything else moves money on the exchange account behind this key.
+
+    Raises Declined where another key of it is here, which does.
+    """
     with transaction.atomic():
         held = held_row(account)
         if held.mode == mode:
             return
+        if mode == Account.Mode.EXCLUSIVE and twins.has_twin(held):
+            raise Declined(twins.REASON)
         held.mode, held.mode_reason = mode, ""
         held.save(update_fields=["mode", "mode_reason"])
         by.record("mode_changed", held, mode=mode)
@@ -154,9 +162,10 @@ def change_mode(account: Account, *, mode: Account.Mode, by: By) -> None:
 def replace(account: Account, *, credentials: Credentials, sealing: Sealing, by: By) -> None:
     """Put another key, or corrected secret and memo, into an account that keeps its history.
 
-    A live key that changes must be allowed to borrow and repay anew. Raises Declined if another
-    access key is given while an instruction is open (its outcome is looked up with this one), or
-    if the key is here already.
+    A live key that changes must be allowed to borrow and repay anew. What was still to be looked
+    at a second time is not, for the lists of the new key may be those of another account. Raises
+    Declined if another access key is given while an instruction is open (its outcome is looked up
+    with this one), or if the key is here already.
     """
     with transaction.atomic():
         held = held_row(account)
@@ -172,7 +181,18 @@ def replace(account: Account, *, credentials: Credentials, sealing: Sealing, by:
         _save_unique(held, by.person)
         held.lights.all().delete()
         held.probes.all().delete()
+        if is_another:
+            _end_looks(held, by=by)
         by.record("key_replaced", held, before=before, fingerprint=held.fingerprint)
+
+
+def _end_looks(account: Account, *, by: By) -> None:
+    """Conclude nothing any more from lists that a key read which is gone."""
+    note = "Its key was replaced by another one: it is not looked for in the records any more."
+    for instruction in account.instructions.filter(look_at__isnull=False):
+        told = {"reason": "key_replaced"} if instruction.state == State.CONFIRMED else {}
+        Instruction.objects.filter(pk=instruction.pk).update(look_at=None, **told)
+        remark(instruction, now=by.at, note=note)
 
 
 def remove(account: Account, *, by: By) -> None:

@@ -14,6 +14,7 @@ from loans.bitmart.client import Client
 from loans.bitmart.errors import Garbled, ReadError, Refused
 from loans.bitmart.responses import AccountSide, Pair, PairSide, ServerTime
 from loans.models import Instruction, Kind, MarginSide
+from loans.services import twins
 from loans.services.listings import list_since
 from loans.services.matching import KNOWN_REACH
 
@@ -71,7 +72,7 @@ def clear(
             amount = _borrow_amount(instruction, client)
         else:
             amount = _repay_amount(instruction, client)
-            _must_be_alone(instruction, amount)
+        _must_be_alone(instruction, amount)
         known = _known_ids(instruction, client, venue_at + (ticks() - ticks_at))
     except Refused as exc:
         why = f"{exc.detail or 'no reason given'} ({exc.code})"
@@ -159,7 +160,9 @@ def _repay_amount(instruction: Instruction, client: Client) -> Decimal:
 
 
 def _must_be_alone(instruction: Instruction, amount: Decimal) -> None:
-    """A repay-all learns its amount only now: it must not be that of one that may have happened."""
+    """It must not be over the amount of one that may have happened: a repay-all learns its amount
+    only now, and another key only now perhaps that it is of the same exchange account.
+    """
     if same_amount(instruction, amount).exists():
         raise Stop(
             "same_amount",
@@ -170,9 +173,11 @@ def _must_be_alone(instruction: Instruction, amount: Decimal) -> None:
 
 
 def same_amount(instruction: Instruction, amount: Decimal) -> QuerySet[Instruction]:
-    """Those of its slot over this amount that may still have happened."""
+    """Those of its slot over this amount that may still have happened, by any key of its exchange
+    account; it is not sent itself yet.
+    """
     return Instruction.objects.undecided().filter(
-        account=instruction.account,
+        account__in=twins.accounts_of_one(instruction.account),
         symbol=instruction.symbol,
         currency=instruction.currency,
         kind=instruction.kind,

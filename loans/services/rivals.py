@@ -11,7 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models import Q
+
 from loans.models import HAPPENED, UNDECIDED, Instruction, State
+from loans.services import twins
 from loans.services.bounds import Bounds
 from loans.services.matching import SLACK, Listed
 from loans.services.recovery import CLOCKS_DIFFER
@@ -63,10 +66,19 @@ class Claim:
 
 
 def rivals_of(instruction: Instruction, *, bounds: Bounds) -> tuple[Claim, ...]:
-    """Those of its slot over the same amount that may have a record, and have none bound yet."""
+    """Those of its slot over the same amount that may have a record, and have none bound yet.
+
+    By any key that is known to be of its exchange account. That two keys are of one shows only
+    where both have listed the same record: so while ours is undecided, one that was confirmed
+    through any other key of the venue is waited for, too, until its own record is listed.
+    """
     ours = Claim.of(instruction, bounds=bounds)
+    whose = Q(account__in=twins.accounts_of_one(instruction.account))
+    if instruction.state in UNDECIDED:
+        venue = instruction.account.venue
+        whose |= Q(account__venue=venue, state=State.CONFIRMED, look_at__isnull=False)
     rows = Instruction.objects.filter(
-        account=instruction.account,
+        whose,
         symbol=instruction.symbol,
         currency=instruction.currency,
         kind=instruction.kind,

@@ -17,7 +17,7 @@ from loans.models import (
     Kind,
     State,
 )
-from loans.services import record_store
+from loans.services import record_store, twins
 from loans.services.bounds import Bounds
 from loans.services.listings import Evidence, list_since
 from loans.services.matching import SLACK, Found, Listed, Sought, search
@@ -49,11 +49,13 @@ def see(
     instruction: Instruction, *, client: Client, bounds: Bounds, is_probed: bool, now: datetime
 ) -> View:
     """List and sort. Raises ReadError as the client does; stores every row that came."""
-    sought = _sought(instruction)
-    since = sought.window(bounds)[0]
+    since = _sought(instruction).window(bounds)[0]
     evidence = list_since(client, symbol=instruction.symbol, kind=instruction.kind, since=since)
     rows = [record.row for record in evidence.records]
     record_store.store(account=instruction.account, kind=instruction.kind, rows=rows, now=now)
+    # What was just stored may have shown that another key is of the same exchange account.
+    instruction.account.refresh_from_db(fields=["mode", "mode_reason", "exchange_account"])
+    sought = _sought(instruction)
     found = search(_as_first_told(instruction, evidence.records), sought, bounds)
     if instruction.state == State.CONFIRMED:
         found = _before_the_answer(instruction, found, bounds)
@@ -108,8 +110,9 @@ def _since_placed(instruction: Instruction) -> tuple[datetime | None, Collection
 
 
 def _siblings(instruction: Instruction) -> QuerySet[Instruction]:
+    """Others of its slot, by whichever key of its exchange account they were sent."""
     return Instruction.objects.filter(
-        account=instruction.account,
+        account__in=twins.accounts_of_one(instruction.account),
         symbol=instruction.symbol,
         currency=instruction.currency,
         kind=instruction.kind,

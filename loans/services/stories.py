@@ -138,6 +138,8 @@ def _record_words(instruction: Instruction) -> str:
         )
     if instruction.reason == "record_not_bound":
         return "More than one record fits it, or one that reads zero by now, so none is named."
+    if instruction.reason == "key_replaced":
+        return "Its key was replaced by another before its record was found, so none is named."
     return "It happened; its record is not named, as the records could not be read for a day."
 
 

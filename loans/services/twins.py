@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from loans.models import Account, BorrowRecord, Instruction, RepayRecord
 
@@ -31,6 +31,19 @@ def notice(account: Account, model: type[Record], fresh: Mapping[str, datetime])
         _mark([account, *twins])
 
 
+def accounts_of_one(account: Account) -> QuerySet[Account]:
+    """The account, and those known to be the same account of the exchange through other keys."""
+    if account.exchange_account is None:
+        return Account.objects.filter(pk=account.pk)
+    return Account.objects.filter(exchange_account=account.exchange_account)
+
+
+def has_twin(account: Account) -> bool:
+    """Whether another key that is in use is of the same exchange account."""
+    others = accounts_of_one(account).exclude(pk=account.pk)
+    return others.exclude(status=Account.Status.REMOVED).exists()
+
+
 def _same_second(record: Record, times: Mapping[str, datetime]) -> bool:
     return abs((record.at - times[record.record_id]).total_seconds()) < 1
 
@@ -39,9 +52,12 @@ def _mark(accounts: Collection[Account]) -> None:
     groups = {account.exchange_account for account in accounts if account.exchange_account}
     group = min(groups, default=None, key=str) or uuid.uuid4()
     keys = [account.pk for account in accounts]
-    Account.objects.filter(Q(pk__in=keys) | Q(exchange_account__in=groups)).update(
-        exchange_account=group, mode=Account.Mode.SHARED, mode_reason=REASON
-    )
+    one = Account.objects.filter(Q(pk__in=keys) | Q(exchange_account__in=groups))
+    one.update(exchange_account=group)
+    # A key that was removed moves nothing any more: its owner may have added it again.
+    in_use = Account.objects.filter(exchange_account=group).exclude(status=Account.Status.REMOVED)
+    if len(in_use) > 1:
+        in_use.update(mode=Account.Mode.SHARED, mode_reason=REASON)
 
 
 def counted_twice(accounts: Iterable[Account]) -> str:
@@ -62,14 +78,12 @@ def counted_twice(accounts: Iterable[Account]) -> str:
 
 
 def rival(slot: dict) -> Instruction | None:
-    """An open instruction in the same slot of the same exchange account, through another key."""
+    """An open instruction in the same slot of the same exchange account, through another key.
+
+    Holds the rows of all these accounts, so that nobody places one meanwhile.
+    """
     account: Account = slot["account"]
-    if account.exchange_account is None:
-        return None
-    others = Account.objects.filter(exchange_account=account.exchange_account)
+    held = accounts_of_one(account).order_by("pk").select_for_update().values_list("pk", flat=True)
+    others = [key for key in held if key != account.pk]
     place = {name: value for name, value in slot.items() if name != "account"}
-    return (
-        Instruction.objects.open()
-        .filter(account__in=others.exclude(pk=account.pk), **place)
-        .first()
-    )
+    return Instruction.objects.open().filter(account__in=others, **place).first()

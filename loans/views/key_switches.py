@@ -56,8 +56,12 @@ def change_mode(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
         return prove_again(request, then=reverse("loans:key", args=[pk]))
     else:
         mode = Account.Mode(form.cleaned_data["mode"])
-        keys.change_mode(account, mode=mode, by=who(request, timezone.now()))
-        messages.success(request, f"{account.label}: {mode.label.lower()}.")
+        try:
+            keys.change_mode(account, mode=mode, by=who(request, timezone.now()))
+        except keys.Declined as exc:
+            messages.error(request, str(exc))
+        else:
+            messages.success(request, f"{account.label}: {mode.label.lower()}.")
     return see_other("loans:key", pk)
 
 

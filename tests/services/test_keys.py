@@ -185,6 +185,29 @@ def test_another_key_waits_until_nothing_is_open(owner: User) -> None:
         keys.replace(account, credentials=another, sealing=SEALING, by=by(owner))
 
 
+def test_what_another_key_lists_decides_nothing_about_what_the_old_one_sent(owner: User) -> None:
+    account = add_key(owner)
+    refused, confirmed = (
+        make_instruction(account=account, state=state, look_at=NOW)
+        for state in (State.REJECTED, State.CONFIRMED)
+    )
+
+    corrected = Credentials.of("canary-access", "canary-secret", "the right memo")
+    keys.replace(account, credentials=corrected, sealing=SEALING, by=by(owner))
+    assert Instruction.objects.filter(look_at=NOW).count() == 2
+
+    another = Credentials.of("another-access", "another-secret", "")
+    keys.replace(account, credentials=another, sealing=SEALING, by=by(owner))
+
+    assert not Instruction.objects.exclude(look_at=None).exists()
+    for instruction in (refused, confirmed):
+        instruction.refresh_from_db()
+        assert instruction.second_look_done_at is None
+        assert instruction.contradicted_at is None
+        assert "replaced by another" in instruction.events.latest("sequence").note
+    assert confirmed.reason == "key_replaced"
+
+
 def test_a_key_is_not_replaced_by_one_that_is_here(owner: User) -> None:
     add_key(owner, label="First")
     another = add_key(owner, credentials=Credentials.of("other", "s", ""), label="Second")
