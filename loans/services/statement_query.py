@@ -6,7 +6,7 @@ statement of another month than the one asked for would mislead, so with an erro
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -15,6 +15,9 @@ from loans.services.filters import Unreadable, read_account, read_start
 from loans.services.months import Month, month_of, read_month
 
 NAMES = ("zone", "account", "month", "as_of")
+# Records carry when they were heard, and are written a little later, once whoever writes has had
+# its turn: of a moment as long ago as this, all that was heard by then stands in the database.
+SETTLED = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,13 +46,13 @@ def read_wanted(
     query: Mapping[str, str], *, accounts: Sequence[Account], now: datetime, zone: tzinfo
 ) -> Wanted:
     """Read the query. Without one: the first account, the last complete month in `zone`, as known
-    now. A zone that is named counts instead, so that a link means the same to everybody.
+    when all that was heard had been written. A zone that is named counts instead, so that a link means the same to everybody.
     """
     typed = {name: str(query.get(name, "")).strip() for name in NAMES}
     found: dict[str, Any] = {
         "zone": zone,
         "account": accounts[0] if accounts else None,
-        "as_of": now.replace(microsecond=0),
+        "as_of": now.replace(microsecond=0) - SETTLED,
     }
     readers: dict[str, Callable[[str], Any]] = {
         "zone": _read_zone,
@@ -67,6 +70,8 @@ def read_wanted(
             found[name] = read(typed[name])
         except Unreadable as exc:
             errors[name] = str(exc)
+    if not typed["as_of"]:  # a month that has just begun has nothing that could be missing yet
+        found["as_of"] = max(found["as_of"], found["month"].starts_at(found["zone"]))
     return Wanted(**found, is_fixed=bool(typed["as_of"]), typed=typed, errors=errors)
 
 
@@ -86,6 +91,10 @@ def _read_knowledge(text: str, month: Month, *, now: datetime, zone: tzinfo) -> 
     at = read_start(text, zone)
     if at > now:
         raise Unreadable("Nothing is known of a time to come.")
+    if at > now - SETTLED:
+        raise Unreadable(
+            "What was heard in the last 30 seconds may still be on its way. Ask again."
+        )
     if at <= month.starts_at(zone):
         raise Unreadable("The month had not begun by then.")
     return at

@@ -5,8 +5,8 @@ from django.utils import timezone
 
 from loans import venues
 from loans.bitmart import limits
-from loans.models import Account
-from loans.services import probing
+from loans.models import Account, Kind
+from loans.services import probing, rights
 
 
 @shared_task(name="loans.tasks.probe_account", expires=60)
@@ -29,9 +29,9 @@ def probe_account(account_id: str) -> None:
 
 @shared_task(name="loans.tasks.probe_expiry", expires=60)
 def probe_expiry(account_id: str) -> None:
-    """P7: on a person's word, since it signs a borrow (of nothing)."""
+    """P7: on a person's word, since it signs a borrow (of nothing); not while borrows are stopped."""
     account = Account.objects.connected().filter(pk=account_id).first()
-    if account is None:
+    if account is None or rights.stop_sentence(account=account, kind=Kind.BORROW):
         return
     with venues.client_for(account, priority=limits.PERSON_WAITING) as client:
         probing.probe_expiry(account=account, client=client, now=timezone.now())

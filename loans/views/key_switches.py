@@ -15,8 +15,8 @@ from django.views.decorators.http import require_POST
 from loans import tasks
 from loans.forms.keys import ModeForm
 from loans.htmx import HtmxHttpRequest
-from loans.models import Account
-from loans.services import keys, paper_keys, stops
+from loans.models import Account, Kind
+from loans.services import keys, paper_keys, rights, stops
 from loans.services.audit import By
 from loans.services.keys import Declined
 from loans.tasks.bell import ring
@@ -93,6 +93,8 @@ def _probe(account: Account, by: By) -> str:
 
 
 def _probe_expiry(account: Account, by: By) -> str:
+    if sentence := rights.refusal(person=by.person, account=account, kind=Kind.BORROW):
+        raise Declined(sentence)
     by.record("expiry_probe_asked", account)
     transaction.on_commit(lambda: ring(tasks.probe_expiry, str(account.pk)))
     return "A borrow of nothing with a time 61 seconds old is being sent. Reload in a moment."
@@ -190,5 +192,6 @@ SITE_DEEDS: dict[str, Callable[[By, str], str]] = {
     "borrow-again": _site_borrow_again,
 }
 
-# What lets more happen than before asks for proof; what lets less happen never waits for it.
-LOOSENING = frozenset({"release", "borrow-again", "allow-money", "enable"})
+# What lets more happen than before, or signs a borrow, asks for proof; what lets less happen never
+# waits for it.
+LOOSENING = frozenset({"release", "borrow-again", "allow-money", "enable", "probe-expiry"})

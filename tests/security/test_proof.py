@@ -10,7 +10,15 @@ from django.test import Client
 from django.urls import URLPattern
 
 from loans import urls
-from loans.models import Account, AccountShare, Instruction, SiteState, State, Venue
+from loans.models import (
+    Account,
+    AccountShare,
+    AuditEvent,
+    Instruction,
+    SiteState,
+    State,
+    Venue,
+)
 from tests import factories
 from tests.views.people import let_time_pass, sign_in
 from tests.views.trade import aged, make_desk, token_of
@@ -25,6 +33,7 @@ PROTECTED = {
     "key_act allow-money",
     "key_act borrow-again",
     "key_act enable",
+    "key_act probe-expiry",
     "key_act release",
     "key_add",
     "key_mode",
@@ -73,7 +82,8 @@ class House:
     def state(self) -> object:
         """Everything that a deed could have changed."""
         tables = (Account, AccountShare, Instruction, SiteState)
-        return [list(table.objects.order_by("pk").values()) for table in tables]
+        asked = AuditEvent.objects.filter(action="expiry_probe_asked").count()
+        return [asked, *(list(table.objects.order_by("pk").values()) for table in tables)]
 
 
 def _key(path: str, **fields: str) -> Callable[[House], tuple[str, dict[str, str]]]:
@@ -83,6 +93,14 @@ def _key(path: str, **fields: str) -> Callable[[House], tuple[str, dict[str, str
 def _enable(house: House) -> tuple[str, dict[str, str]]:
     Account.objects.filter(pk=house.live.pk).update(disabled=True)
     return f"/keys/{house.live.pk}/enable/", {}
+
+
+def _probe_expiry(house: House) -> tuple[str, dict[str, str]]:
+    SiteState.objects.update(stopped=False, repay_only=False)
+    fields = {"stopped": False, "repay_only": False, "allow_money": True}
+    Account.objects.filter(pk=house.live.pk).update(**fields)
+    factories.give_second_factor(house.chief)
+    return f"/keys/{house.live.pk}/probe-expiry/", {}
 
 
 def _decide(house: House) -> tuple[str, dict[str, str]]:
@@ -120,6 +138,7 @@ POSTS: dict[str, Callable[[House], tuple[str, dict[str, str]]]] = {
     "key_act allow-money": _key("allow-money"),
     "key_act borrow-again": _key("borrow-again"),
     "key_act enable": _enable,
+    "key_act probe-expiry": _probe_expiry,
     "key_act release": _key("release"),
     "key_add": lambda house: ("/keys/add/", KEY),
     "key_mode": _key("mode", mode="shared"),

@@ -205,3 +205,14 @@ def test_the_number_of_queries_is_fixed(
     fill(60)
     with django_assert_num_queries(9):
         positions([desk], now=NOW)
+
+
+def test_more_debts_than_one_query_joins_are_all_told(desk: Account) -> None:
+    pairs = [f"C{number}_USDT" for number in range(501)]
+    for pair in pairs:
+        factories.make_borrow(account=desk, symbol=pair, principal="5")
+
+    found = positions([desk], now=NOW)
+
+    assert {position.symbol for position in found} == set(pairs)
+    assert all(len(position.open_loans) == 1 for position in found)

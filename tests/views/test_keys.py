@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from loans.models import Account, KeyLight, State, Venue
+from loans.models import Account, AuditEvent, KeyLight, State, Venue
 from tests.factories import NOW, PASSWORD, make_account, make_instruction, make_share
 from tests.views.people import let_time_pass, sign_in
 
@@ -240,6 +240,24 @@ def test_loosening_a_live_account_asks_for_the_password(
     account.refresh_from_db()
     assert (account.stopped, account.repay_only, account.disabled) == (True, True, True)
     assert not account.allow_money
+
+
+@pytest.mark.parametrize(
+    "state", [{"stopped": True}, {"repay_only": True}, {"status": Account.Status.REMOVED}]
+)
+def test_nothing_is_signed_to_probe_while_nothing_may_be_borrowed(
+    browser: Client,
+    owner: User,
+    state: dict[str, object],
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    account = make_account(owner=owner, **state)
+
+    with django_capture_on_commit_callbacks() as rung:
+        browser.post(f"/keys/{account.pk}/probe-expiry/")
+
+    assert not rung
+    assert not AuditEvent.objects.filter(action="expiry_probe_asked").exists()
 
 
 def test_stopping_never_waits_for_the_password(browser: Client, owner: User) -> None:

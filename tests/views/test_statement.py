@@ -246,6 +246,22 @@ def test_without_a_month_the_last_one_of_the_zone_named_is_stated() -> None:
         assert str(wanted.month) == month
 
 
+def test_a_statement_waits_until_what_was_heard_is_written() -> None:
+    now = datetime(2025, 11, 5, 20, 0, 40, 500_000, tzinfo=UTC)
+
+    assert read_wanted({}, accounts=[], now=now, zone=UTC).as_of == now.replace(
+        second=10, microsecond=0
+    )
+    asked = {"month": "2025-11", "as_of": "2025-11-05T20:00:11Z"}
+    assert (
+        "may still be on its way"
+        in read_wanted(asked, accounts=[], now=now, zone=UTC).errors["as_of"]
+    )
+    begun = now.replace(day=1, hour=0, minute=0, second=7)
+    wanted = read_wanted({"month": "2025-11"}, accounts=[], now=begun, zone=UTC)
+    assert wanted.as_of == wanted.month.starts_at(UTC)
+
+
 def entries_in(page: str) -> str:
     return page[page.index("statement-title") : page.index('id="keyboard-help"')]
 
@@ -254,7 +270,7 @@ def test_the_running_month_shows_the_exchanges_own_figure_apart(
     client: Client, desk: Account
 ) -> None:
     now = timezone.now()
-    lend(desk, now - timedelta(seconds=30), first_seen_at=now - timedelta(seconds=20))
+    lend(desk, now - timedelta(seconds=60), first_seen_at=now - timedelta(seconds=40))
     margin = factories.make_margin_account(account=desk, market=factories.make_market())
     factories.make_margin_side(margin_account=margin, borrow_unpaid="25", interest_unpaid="0.1")
 
