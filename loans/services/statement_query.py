@@ -46,7 +46,8 @@ def read_wanted(
     query: Mapping[str, str], *, accounts: Sequence[Account], now: datetime, zone: tzinfo
 ) -> Wanted:
     """Read the query. Without one: the first account, the last complete month in `zone`, as known
-    when all that was heard had been written. A zone that is named counts instead, so that a link means the same to everybody.
+    when all that was heard had been written. A zone that is named counts instead, so that a link
+    means the same to everybody.
     """
     typed = {name: str(query.get(name, "")).strip() for name in NAMES}
     found: dict[str, Any] = {
@@ -92,9 +93,7 @@ def _read_knowledge(text: str, month: Month, *, now: datetime, zone: tzinfo) -> 
     if at > now:
         raise Unreadable("Nothing is known of a time to come.")
     if at > now - SETTLED:
-        raise Unreadable(
-            "What was heard in the last 30 seconds may still be on its way. Ask again."
-        )
+        raise Unreadable("What was just heard may still be on its way. Ask again in 30 seconds.")
     if at <= month.starts_at(zone):
         raise Unreadable("The month had not begun by then.")
     return at

@@ -29,7 +29,7 @@ def probe_account(account_id: str) -> None:
 
 @shared_task(name="loans.tasks.probe_expiry", expires=60)
 def probe_expiry(account_id: str) -> None:
-    """P7: on a person's word, since it signs a borrow (of nothing); not while borrows are stopped."""
+    """P7: on a person's word, since it signs a borrow (of nothing), and none is stopped."""
     account = Account.objects.connected().filter(pk=account_id).first()
     if account is None or rights.stop_sentence(account=account, kind=Kind.BORROW):
         return
