@@ -9,6 +9,7 @@ from functools import lru_cache
 from html import escape
 
 from django import template
+from django.forms import BoundField
 from django.http import QueryDict
 from django.template import Context, Node
 from django.template.base import FilterExpression, Parser, TextNode, Token
@@ -121,6 +122,12 @@ def plain(value: Decimal) -> str:
 def grouped(value: Decimal) -> str:
     """As `plain`, with its thousands apart: a limit or a price within a sentence."""
     return formatting.grouped(value)
+
+
+@register.filter
+def bare(field: BoundField) -> SafeString:
+    """The field's control without a placeholder: it would only say the label again."""
+    return field.as_widget(attrs={"placeholder": False})
 
 
 @register.simple_tag(takes_context=True)
