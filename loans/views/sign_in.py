@@ -86,7 +86,18 @@ class ClosedSignup(DefaultAccountAdapter):
 
 
 class SealedFactors(DefaultMFAAdapter):
-    """What second factors keep secret is sealed; everything else is as allauth does it."""
+    """What second factors keep secret is sealed, and they have one name each; everything else is as
+    allauth does it.
+    """
+
+    error_messages = DefaultMFAAdapter.error_messages | {
+        "cannot_generate_recovery_codes": "Set up an authenticator app or a passkey first.",
+    }
+
+    def generate_authenticator_name(self, user: User, type: Authenticator.Type) -> str:
+        """What a new one is called until its owner says otherwise."""
+        count = Authenticator.objects.filter(user=user, type=type).count()
+        return f"Passkey {count + 1}"
 
     def encrypt(self, text: str) -> str:
         """Seal what is about to be stored."""
