@@ -59,6 +59,7 @@ PAGES = (
     "/accounts/password/change/",
     "/accounts/sessions/",
     "/accounts/2fa/",
+    "/accounts/2fa/webauthn/",
     "/accounts/logout/",
     "/nowhere/",
 )
@@ -116,6 +117,17 @@ def test_every_page_is_accessible_and_fits(
         found[address] = violations(page) + ["scrolls sideways"] * scrolls_sideways(page)
 
     assert {address: faults for address, faults in found.items() if faults} == {}
+
+
+def test_a_session_takes_two_lines_on_a_phone(open_page: OpenPage, owner: User) -> None:
+    odd = "Odd/1.0 " * 20
+    page = open_page("/settings/", person=owner, width=390, user_agent=odd)
+
+    page.goto("/accounts/sessions/")
+
+    row, chip = page.locator("tbody tr").bounding_box(), page.get_by_text("this one").bounding_box()
+    assert row["height"] < 70
+    assert chip["x"] + chip["width"] < 390
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
