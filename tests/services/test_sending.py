@@ -13,9 +13,10 @@ from django.db import IntegrityError, transaction
 from loans.models import AccountShare, Coverage, Instruction, SiteState, State
 from loans.services import instructions, record_store, recovery, tags, transitions
 from loans.services.instructions import NotAllowed, SlotTaken, TooLate
-from tests.factories import make_account, make_share
+from tests.factories import make_share
 from tests.money import Desk
 from tests.paper_fixture import Paper
+from tests.services.test_guards import borrow_elsewhere
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -568,13 +569,10 @@ def test_a_clock_set_back_while_sending_is_no_incident(desk: Desk) -> None:
 def test_two_equal_records_after_one_request_end_the_exclusive_use(desk: Desk) -> None:
     desk.paper.fault("execute_then_drop", kind="borrow")
     borrow = desk.send(desk.place("20"))
-    other = make_account(owner=desk.owner, mode="shared")
-    ours, desk.account = desk.account, other
-    desk.send(desk.place("20"))
-    desk.account = ours
+    borrow_elsewhere(desk, "20")
 
     desk.look(borrow)
 
     assert (borrow.state, borrow.reason) == (State.NEEDS_HUMAN, "double")
-    ours.refresh_from_db()
-    assert ours.mode == "shared"
+    desk.account.refresh_from_db()
+    assert desk.account.mode == "shared"
