@@ -1,8 +1,8 @@
 """Debts and loans as ready strings for their pages. Presentation only."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from urllib.parse import urlencode
 
@@ -252,14 +252,18 @@ class SumRow:
     interest: SafeString
     cost: SafeString
     value: str
+    is_priced: bool
     debts: int
     missing: int
     age: SafeString
-    price_age: SafeString
+    own_age: SafeString
+    own_price_age: SafeString
 
 
-def sum_rows(sums: Iterable[Sum], *, now: datetime) -> list[SumRow]:
-    """Sums as strings."""
+def sum_rows(sums: Sequence[Sum], *, now: datetime) -> list[SumRow]:
+    """Sums as strings; `own_` ages are empty where the one in the list's head tells enough."""
+    read = [one.as_of for one in sums]
+    priced = [one.price.as_of for one in sums if one.price and one.price.as_of]
     return [
         SumRow(
             venue=one.venue,
@@ -268,15 +272,27 @@ def sum_rows(sums: Iterable[Sum], *, now: datetime) -> list[SumRow]:
             interest=formatting.amount(one.interest, one.currency),
             cost=formatting.amount(one.cost_per_day, one.currency),
             value=about(one.value, is_estimate=one.currency != "USDT"),
+            is_priced=one.price is not None,
             debts=one.debts,
             missing=one.missing,
             age=formatting.age(one.as_of, now=now, period_seconds=FIGURES_PERIOD, focusable=True),
-            price_age=formatting.age(one.price.as_of, now=now, source="last price", focusable=True)
+            own_age=_own_age(one.as_of, read, now=now, source="figures"),
+            own_price_age=_own_age(one.price.as_of, priced, now=now, source="last price")
             if one.price and one.price.as_of
             else SafeString(""),
         )
         for one in sums
     ]
+
+
+def _own_age(
+    at: datetime | None, all_of_them: Iterable[datetime | None], *, now: datetime, source: str
+) -> SafeString:
+    """The age of a figure that is more than a period older than the newest in its list."""
+    newest = max((one for one in all_of_them if one), default=now)
+    if at and newest - at <= timedelta(seconds=FIGURES_PERIOD):
+        return SafeString("")
+    return formatting.age(at, now=now, source=source, focusable=True)
 
 
 def about(value: Decimal | None, *, is_estimate: bool = True) -> str:

@@ -99,6 +99,53 @@ def test_debts_are_added_up_by_currency_and_in_usdt(
     assert "≈ 45,025.00" in text
 
 
+def test_the_worth_of_a_debt_says_what_it_is_and_in_what(
+    client: Client, desk: Account, btc: Market
+) -> None:
+    factories.make_borrow(account=desk, currency="BTC", principal="0.5", interest="0")
+    factories.make_borrow(account=desk, symbol="1000SATS_USDT", currency="1000SATS")
+
+    text = client.get("/").text
+
+    assert 'data-label="worth">≈ 45,000.00<span class="narrow-only">USDT</span></td>' in text
+    assert '<td class="n l2 end">no price known</td>' in text
+
+
+def test_one_age_tells_for_all_prices_and_an_older_one_keeps_its_own(
+    client: Client, desk: Account, btc: Market
+) -> None:
+    now = timezone.now()
+    factories.make_market(symbol="ETH_USDT", price="3000")
+    Market.objects.update(price_as_of=now)
+    for currency in ("BTC", "ETH"):
+        factories.make_borrow(account=desk, symbol=f"{currency}_USDT", currency=currency)
+
+    fresh = client.get("/").text
+    Market.objects.filter(base="ETH").update(price_as_of=now - timedelta(hours=3))
+    lagging = client.get("/").text
+
+    assert (fresh.count("oldest price used"), fresh.count("last price")) == (1, 0)
+    assert (lagging.count("oldest price used"), lagging.count("last price")) == (1, 1)
+    eth = lagging.partition(">ETH ")[2].partition("</th>")[0]
+    assert "last price" in eth
+    assert "3 h" in eth
+    assert "3 h" in lagging.partition("oldest price used")[2][:40]
+
+
+def test_figures_of_one_age_tell_it_once(client: Client, desk: Account, btc: Market) -> None:
+    now = timezone.now()
+    margin = factories.make_margin_account(account=desk, market=btc, as_of=now)
+    for side in Side:
+        factories.make_margin_side(margin_account=margin, side=side, borrow_unpaid="1")
+
+    together = client.get("/").text
+    margin.sides.filter(side=Side.BASE).update(as_of=now - timedelta(minutes=7))
+    apart = client.get("/").text
+
+    assert (together.count("oldest figure in it"), together.count("· figures")) == (1, 0)
+    assert "7 min" in apart.partition(">BTC ")[2].partition("</th>")[0]
+
+
 def test_what_was_never_read_is_not_called_nothing(client: Client, desk: Account) -> None:
     before = text_of(client)
     factories.make_feed(account=desk, name=Feed.Name.FIGURES)
