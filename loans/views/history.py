@@ -40,9 +40,12 @@ def landing(request: HtmxHttpRequest) -> HttpResponse:
 def records(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
     """The list of one kind of record, as filtered."""
     chosen = _chosen(request)
+    fragment = asked_fragment(request, (history_table.WHOLE, history_table.ROWS))
+    context = {"kind": str(kind), "chosen": chosen}
+    if not chosen.accounts and fragment is None:
+        return render_page(request, "loans/history_list.html", context)
     page = history.list_page(kind, chosen, after=request.GET.get("after", ""))
     rows = history_table.rows(kind, page, chosen, request)
-    fragment = asked_fragment(request, (history_table.WHOLE, history_table.ROWS))
     if fragment == history_table.ROWS:
         return answer_fragment("".join(rows))
     now = timezone.now()
@@ -63,9 +66,7 @@ def records(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
     )
     if fragment == history_table.WHOLE:
         return answer_fragment("".join(table))
-    context = {
-        "kind": str(kind),
-        "chosen": chosen,
+    context |= {
         "filter_row": history_filter.filter_row(request.path, chosen, now=now),
         "table": SafeString("".join(table)),
     }

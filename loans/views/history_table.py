@@ -143,6 +143,7 @@ def rows(kind: Kind, page: Page, chosen: HistoryFilter, request: HttpRequest) ->
     else:
         context = {
             "kind": kind,
+            "has_account": bool(chosen.accounts),
             "is_beyond": bool(request.GET.get("after")) and not page.bad_place,
             "beginning": request.path + with_changes(request.GET, after=None),
             "is_narrowed": chosen.is_narrowed,

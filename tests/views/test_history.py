@@ -75,6 +75,22 @@ def test_an_empty_history_teaches(client: Client, url: str) -> None:
     assert 'class="empty"' in answer.text
 
 
+@pytest.mark.parametrize("url", PAGES[1:])
+def test_without_an_account_a_list_says_how_to_get_one_and_nothing_else(
+    client: Client, url: str
+) -> None:
+    page = client.get(f"{url}?symbol=BTC_USDT").text.partition("<main")[2]
+    rows = client.get(url, headers=asking("history-rows")).text
+
+    for text in (page, rows):
+        assert "No account yet" in text
+        assert 'class="button" href="/keys/"' in text
+        assert 'href="/borrow/"' not in text.partition("</main>")[0]
+        assert 'href="/repay/"' not in text.partition("</main>")[0]
+    for absent in ("history-filter", "Totals", "Save as", "Nothing is proven"):
+        assert absent not in page
+
+
 @pytest.mark.parametrize("url", [*PAGES, *FILES])
 def test_a_stranger_sees_nothing_of_it(desk: Account, stranger: User, url: str) -> None:
     factories.make_borrow(account=desk, record_id="SECRETLOAN", symbol="HIDDEN_USDT")
