@@ -87,12 +87,14 @@ def places(context: Context) -> list[Place]:
 
 
 @register.simple_tag
-def draw_places(name: str, pages: Sequence[Place], needs_count: int = 0) -> SafeString:
-    """A part of the frame that shows these pages and nothing else but how many instructions need
-    the person; drawn once for each such state.
+def draw_places(
+    name: str, pages: Sequence[Place], needs_count: int = 0, unsettled_count: int = 0
+) -> SafeString:
+    """A part of the frame that shows these pages and nothing else but how much needs the person,
+    and how many instructions are among it; drawn once for each such state.
     """
     draw = _draw if settings.DEBUG else _drawn
-    return draw(get_script_prefix(), name, tuple(pages), needs_count)
+    return draw(get_script_prefix(), name, tuple(pages), needs_count, unsettled_count)
 
 
 @register.simple_tag
@@ -103,10 +105,15 @@ def draw_once(name: str) -> SafeString:
 
 
 def _draw(
-    prefix: str, name: str, pages: tuple[Place, ...] = (), needs_count: int = 0
+    prefix: str,
+    name: str,
+    pages: tuple[Place, ...] = (),
+    needs_count: int = 0,
+    unsettled_count: int = 0,
 ) -> SafeString:
     """Below a prefix, with which every link begins."""
-    return render_to_string(name, {"pages": pages, "shell": {"needs_count": needs_count}})
+    counts = {"needs_count": needs_count, "unsettled_count": unsettled_count}
+    return render_to_string(name, {"pages": pages, "shell": counts})
 
 
 _drawn = lru_cache(maxsize=256)(_draw)

@@ -3,6 +3,7 @@ switch.
 """
 
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
 from loans.models import Account, Venue
@@ -23,10 +24,11 @@ def shell(request: HttpRequest) -> dict[str, object]:
 def _shell(request: HttpRequest) -> dict[str, object]:
     accounts = accounts_of(request)
     venues = {account.venue for account in accounts if account.status != Account.Status.REMOVED}
-    told = frame(accounts)
+    told = frame(accounts, now=timezone.now())
     return {
         "band": _band(venues),
         "needs_count": told.needs_count,
+        "unsettled_count": told.unsettled_count,
         "wind_down": told.wind_down_notice if Venue.BITMART in venues else "",
         "stopped": told.stopped,
         "stopped_reason": told.stopped_reason,

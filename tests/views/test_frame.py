@@ -2,16 +2,27 @@
 when that changes.
 """
 
+import re
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
 from django.urls.base import set_script_prefix
+from django.utils import timezone
 from pytest_django import Settings
 
-from loans.models import Account, SiteState, State
+from loans.models import Account, Heartbeat, KeyLight, SiteState, State
+from loans.services import attention
+from loans.services.frame import frame
 from loans.templatetags import navigation
 from loans.views.who import accounts_of
 from tests import factories
+
+URGENT = {"unknown", "needs_human", "risk", "red_light", "silent"}
+COUNTED = "Unknown outcomes, high risk, keys not in order, silent workers"
 
 
 def seen_by(person: User) -> list[Account]:
@@ -24,6 +35,18 @@ def page_for(person: User) -> str:
     client = Client()
     client.force_login(person)
     return client.get("/history/borrows/").text
+
+
+def count_beside(label: str, page: str) -> int:
+    """The number beside a page's name in the rail; 0 without one."""
+    beside = re.search(rf'class="word">{label}</span>(?:<span class="count bad"[^>]*>(\d+))?', page)
+    return int(beside[1] or 0)
+
+
+@pytest.fixture(autouse=True)
+def _everything_is_alive(db: None) -> None:
+    for name in attention.SILENT_AFTER:
+        Heartbeat.objects.create(name=name, at=timezone.now())
 
 
 def test_everybody_sees_the_accounts_that_are_visible_to_them(
@@ -53,13 +76,66 @@ def test_an_end_of_sharing_holds_at_once(owner: User, colleague: User) -> None:
 
 def test_what_needs_the_person_is_counted_anew(owner: User, stranger: User) -> None:
     account = factories.make_account(owner=owner)
-    assert 'class="count bad"' not in page_for(owner)
+    assert count_beside("Instructions", page_for(owner)) == 0
 
     factories.make_instruction(account=account, state=State.UNKNOWN, symbol="BTC_USDT")
     factories.make_instruction(account=account, state=State.NEEDS_HUMAN, symbol="ETH_USDT")
 
-    assert 'class="count bad">2<' in page_for(owner)
+    page = page_for(owner)
+    assert count_beside("Instructions", page) == count_beside("Alerts", page) == 2
     assert 'class="count bad"' not in page_for(stranger)
+
+
+@pytest.fixture
+def troubled(owner: User) -> Account:
+    """An account with one need of each kind that is counted, and with others that are not."""
+    account, now = factories.make_account(owner=owner), timezone.now()
+    factories.make_instruction(account=account, state=State.NEEDS_HUMAN, symbol="ETH_USDT")
+    for symbol, rate, level in (
+        ("BTC_USDT", "1.2", "3"), ("ETH_USDT", "999", "3"), ("SOL_USDT", "2", "2"),
+        ("DOGE_USDT", None, "3"),
+    ):  # fmt: skip
+        market = factories.make_market(symbol=symbol)
+        factories.make_margin_account(
+            account=account, market=market, risk_rate=rate, risk_level=level
+        )
+    off = factories.make_account(owner=owner, label="Off", disabled=True)
+    gone = factories.make_account(owner=owner, label="Gone", status=Account.Status.REMOVED)
+    for one in (account, off, gone):
+        KeyLight.objects.create(account=one, name="ip", state="red", checked_at=now)
+    KeyLight.objects.create(account=account, name="clock", state="green", checked_at=now)
+    factories.make_feed(account=account, name="records", last_success_at=None)
+    Heartbeat.objects.filter(name="money").update(at=now - timedelta(seconds=31))
+    return account
+
+
+def test_every_page_counts_what_the_alerts_say_of_what_is_urgent(
+    owner: User, colleague: User, stranger: User, troubled: Account
+) -> None:
+    factories.make_share(account=troubled, person=colleague)
+
+    for person, count in ((owner, 4), (colleague, 4), (stranger, 1)):
+        page = page_for(person)
+        listed = [need.kind for need in attention.needs(person, timezone.now())]
+        assert sum(kind in URGENT for kind in listed) == count
+        assert count_beside("Alerts", page) == count
+        assert f'<a class="needs" href="/alerts/" title="{COUNTED}">' in page
+        assert f'<span class="sr">, alerts: </span>{count}</span></summary>' in page
+    assert count_beside("Instructions", page_for(owner)) == 1
+
+
+def test_a_part_that_never_lived_counts_as_silent(owner: User) -> None:
+    Heartbeat.objects.filter(name="sync").delete()
+
+    assert count_beside("Alerts", page_for(owner)) == 1
+
+
+def test_the_whole_frame_is_one_query(owner: User, troubled: Account) -> None:
+    accounts = list(Account.objects.visible_to(owner))
+    with CaptureQueriesContext(connection) as asked:
+        frame(accounts, now=timezone.now())
+
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("is_staff", [True, False])
