@@ -1,6 +1,6 @@
 """Which events of the audit trail a person may see, and in which order a page shows them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -8,7 +8,7 @@ from uuid import UUID
 from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
 
-from loans.models import AuditEvent
+from loans.models import AuditEvent, Instruction
 from loans.services import audit, keys
 
 PAGE_SIZE = 50
@@ -51,9 +51,15 @@ def page(person: User, wanted: Wanted) -> Page:
     return Page(found[:PAGE_SIZE], found[PAGE_SIZE - 1].pk if has_more else None)
 
 
-def facts_of(event: AuditEvent) -> list[tuple[str, str]]:
-    """What is known of an event, name and text, ready for people; what is empty is left out."""
-    told = ((name.replace("_", " "), _text(value)) for name, value in event.facts.items())
+def instructions_of(events: Iterable[AuditEvent]) -> dict[str, Instruction]:
+    """The instructions that events are about, by their id as the facts hold it."""
+    ids = {event.facts["instruction"] for event in events if "instruction" in event.facts}
+    return {str(one.pk): one for one in Instruction.objects.filter(pk__in=ids)}
+
+
+def facts_of(facts: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Facts as name and text, ready for people; what is empty is left out."""
+    told = ((name.replace("_", " "), _text(value)) for name, value in facts.items())
     return [(name, text) for name, text in told if text]
 
 

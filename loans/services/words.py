@@ -49,6 +49,13 @@ def sentence_of(instruction: Instruction) -> str:
     )
 
 
+def deed_of(instruction: Instruction) -> str:
+    """What a person confirmed, in short: `Repay all 12.34596183 USDT on 1000SATS_USDT`."""
+    deed = f"{Kind(instruction.kind).label}{' all' if instruction.repay_all else ''}"
+    figure = formatting.grouped(instruction.amount_confirmed)
+    return f"{deed} {figure} {instruction.currency} on {instruction.symbol}"
+
+
 def figure_of(instruction: Instruction) -> str:
     """Amount and currency, as short as they are exact."""
     return f"{formatting.grouped(instruction.amount)} {instruction.currency}"

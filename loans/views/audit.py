@@ -9,6 +9,8 @@ from loans.forms.audit import AuditFilterForm
 from loans.htmx import HtmxHttpRequest, render_page
 from loans.models import Account
 from loans.services import audit_list, keys
+from loans.views import audit_rows
+from loans.views.who import accounts_of
 
 
 @require_safe
@@ -26,10 +28,9 @@ def index(request: HtmxHttpRequest) -> HttpResponse:
     context = {
         "now": timezone.now(),
         "form": form,
-        "rows": [
-            (event, audit_list.words(event.action), audit_list.facts_of(event))
-            for event in found.events
-        ],
+        "rows": audit_rows.rows(
+            found.events, seen={account.pk for account in accounts_of(request)}
+        ),
         "next_id": found.next_id,
         "is_filtered": any(request.GET.get(name) for name in form.fields),
     }

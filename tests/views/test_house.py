@@ -1,14 +1,24 @@
 """Team, audit, alerts, status, metrics, time zone: page, fragment, stranger, wrong method, form."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
+from django.utils.html import strip_tags
 from pytest_django import Settings
 
-from loans.models import AccountShare, AuditEvent, Heartbeat, Preference, RefusedRow, State
+from loans.models import (
+    AccountShare,
+    AuditEvent,
+    Heartbeat,
+    Instruction,
+    Preference,
+    RefusedRow,
+    State,
+)
 from loans.services import audit
 from tests.factories import NOW, make_account, make_feed, make_instruction, make_share
 from tests.views.people import let_time_pass, sign_in
@@ -195,6 +205,79 @@ def test_older_events_are_on_the_next_page(browser: Client, owner: User) -> None
     assert "name-0" not in first
     assert "name-0" in second
     assert "Older" not in second
+
+
+def repaid_all(person: User, symbol: str) -> Instruction:
+    """An instruction as the form places it, with its event."""
+    figure = "1234.34596183"
+    placed = make_instruction(
+        account=make_account(owner=person),
+        kind="repay",
+        symbol=symbol,
+        amount=figure,
+        repay_all=True,
+    )
+    facts = {"kind": "repay", "symbol": symbol, "currency": "USDT", "amount": figure}
+    by = audit.By(person, NOW)
+    by.record("instruction_placed", placed.account, instruction=str(placed.pk), **facts)
+    return placed
+
+
+def test_an_instruction_reads_as_a_sentence_that_leads_to_it(browser: Client, owner: User) -> None:
+    placed = repaid_all(owner, "1000SATS_USDT")
+    audit.By(owner, NOW).record(
+        "instruction_cancelled", placed.account, instruction=str(placed.pk), note="too late"
+    )
+
+    rows = fragment(browser, "/audit/", "audit-rows")
+
+    link = f'<a href="/instructions/{placed.pk}/">'
+    assert rows.count(f"{link}Repay all 1,234.34596183 USDT on 1000SATS_USDT</a>") == 2
+    assert "too late" in rows
+    for code in (">kind<", ">symbol<", ">instruction<"):
+        assert code not in rows
+
+
+def test_staff_reads_of_instructions_of_others_but_is_led_to_none(
+    browser: Client, owner: User, stranger: User
+) -> None:
+    User.objects.filter(pk=owner.pk).update(is_staff=True)
+    placed = repaid_all(stranger, "BTC_USDT")
+
+    rows = fragment(browser, "/audit/", "audit-rows")
+
+    assert '<span class="fact">Repay all 1,234.34596183 USDT on BTC_USDT</span>' in rows
+    assert str(placed.pk) not in rows
+
+
+def test_lights_read_as_on_the_card_of_the_key(browser: Client, owner: User) -> None:
+    lights = {"clock": "green", "reads": "red", "ip": "not_known"}
+    audit.record(
+        action="key_checked", actor=None, now=NOW, account=make_account(owner=owner), lights=lights
+    )
+
+    rows = strip_tags(fragment(browser, "/audit/", "audit-rows"))
+
+    assert "Key reads not in order Clock in order IP accepted not known" in " ".join(rows.split())
+    assert "green" not in rows
+
+
+def test_an_instruction_that_is_gone_leaves_its_facts(browser: Client, owner: User) -> None:
+    audit.record(
+        action="instruction_placed", actor=owner, now=NOW, kind="borrow", instruction=str(uuid4())
+    )
+
+    assert "borrow" in fragment(browser, "/audit/", "audit-rows")
+
+
+def test_who_failed_to_sign_in_is_not_known(browser: Client, owner: User) -> None:
+    User.objects.filter(pk=owner.pk).update(is_staff=True)
+    audit.record(action="sign_in_failed", actor=None, now=NOW)
+
+    rows = fragment(browser, "/audit/?action=sign_in_failed", "audit-rows")
+
+    assert "not known" in rows
+    assert "the site" not in rows
 
 
 def test_signing_in_is_written_down_and_failing_to_without_the_name(
