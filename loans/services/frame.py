@@ -29,7 +29,7 @@ class Frame:
     outcomes (alone in `unsettled_count`), high risk, red lights and silent parts.
     """
 
-    needs_count: int
+    urgent_count: int
     unsettled_count: int
     stopped: bool
     stopped_reason: str
@@ -53,8 +53,8 @@ def frame(accounts: Sequence[Account], *, now: datetime) -> Frame:
         SiteState.load()
         return frame(accounts, now=now)
     [(unsettled, risky, red, alive, stopped, reason, notice)] = rows
-    needs = unsettled + risky + red + len(SILENT_AFTER) - alive
-    return Frame(needs, unsettled, bool(stopped), reason, notice)
+    urgent = unsettled + risky + red + len(SILENT_AFTER) - alive
+    return Frame(urgent, unsettled, bool(stopped), reason, notice)
 
 
 def _counts(accounts: Sequence[Account], now: datetime) -> list[tuple[str, Condition]]:

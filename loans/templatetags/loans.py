@@ -3,6 +3,7 @@
 Only presentation. Rows of long tables are formatted in `loans.formatting` before the template.
 """
 
+import re
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -48,6 +49,7 @@ LIGHTS = {
 }
 # Of what changes a list: a request waits for the one before it, so that address and list agree.
 ONE_AT_A_TIME = ' hx-sync="#main:queue last"'
+_DATES = re.compile(r"\d{4}-\d\d(?:-\d\d(?:T\d\d:\d\d)?)?", re.ASCII)
 VENUES = {"paper": ("paper", "PAPER"), "bitmart": ("live", "LIVE"), "live": ("live", "LIVE")}
 
 
@@ -110,6 +112,12 @@ def local_time(at: datetime | None) -> SafeString:
 def precise_time(at: datetime | None) -> SafeString:
     """As `local_time`, to the millisecond."""
     return formatting.instant(at, milliseconds=True)
+
+
+@register.filter
+def whole_dates(sentence: str) -> SafeString:
+    """`{{ error|whole_dates }}`: no line ends within a date of it."""
+    return SafeString(_DATES.sub(r'<span class="together">\g<0></span>', escape(sentence)))
 
 
 @register.filter

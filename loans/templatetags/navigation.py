@@ -88,13 +88,13 @@ def places(context: Context) -> list[Place]:
 
 @register.simple_tag
 def draw_places(
-    name: str, pages: Sequence[Place], needs_count: int = 0, unsettled_count: int = 0
+    name: str, pages: Sequence[Place], urgent_count: int = 0, unsettled_count: int = 0
 ) -> SafeString:
-    """A part of the frame that shows these pages and nothing else but how much needs the person,
-    and how many instructions are among it; drawn once for each such state.
+    """A part of the frame that shows these pages and nothing else but how much is urgent, and how
+    many instructions are among it; drawn once for each such state.
     """
     draw = _draw if settings.DEBUG else _drawn
-    return draw(get_script_prefix(), name, tuple(pages), needs_count, unsettled_count)
+    return draw(get_script_prefix(), name, tuple(pages), urgent_count, unsettled_count)
 
 
 @register.simple_tag
@@ -108,11 +108,11 @@ def _draw(
     prefix: str,
     name: str,
     pages: tuple[Place, ...] = (),
-    needs_count: int = 0,
+    urgent_count: int = 0,
     unsettled_count: int = 0,
 ) -> SafeString:
     """Below a prefix, with which every link begins."""
-    counts = {"needs_count": needs_count, "unsettled_count": unsettled_count}
+    counts = {"urgent_count": urgent_count, "unsettled_count": unsettled_count}
     return render_to_string(name, {"pages": pages, "shell": counts})
 
 

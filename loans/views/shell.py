@@ -27,7 +27,7 @@ def _shell(request: HttpRequest) -> dict[str, object]:
     told = frame(accounts, now=timezone.now())
     return {
         "band": _band(venues),
-        "needs_count": told.needs_count,
+        "urgent_count": told.urgent_count,
         "unsettled_count": told.unsettled_count,
         "wind_down": told.wind_down_notice if Venue.BITMART in venues else "",
         "stopped": told.stopped,

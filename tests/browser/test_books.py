@@ -156,6 +156,27 @@ def test_the_risk_of_a_debt_is_not_behind_its_buttons(
     risk = page.locator(".debts .risk").bounding_box()
     buttons = page.locator(".debts .debt-actions").bounding_box()
 
+    cost = page.locator(".debts td[data-label='a day'] > span").bounding_box()
+    table = page.locator(".debts-scroll").bounding_box()
     assert risk
     assert buttons
+    assert cost
+    assert table
     assert risk["x"] + risk["width"] <= buttons["x"]
+    assert risk["x"] - cost["x"] - cost["width"] >= (20 if width == 1440 else 8)
+    assert table["x"] + table["width"] - buttons["x"] - buttons["width"] >= 12
+
+
+def test_the_ways_on_from_a_loan_stand_side_by_side_on_a_phone(
+    open_page: OpenPage, owner: User, desk: Account
+) -> None:
+    loan = factories.make_borrow(account=desk, principal="20", at=timezone.now() - SECONDS)
+    page = open_page(f"/loans/{loan.uuid}/", person=owner, width=390)
+
+    ways = page.locator(".page-head .button")
+
+    assert ways.count() == 2
+    first, second = (way.bounding_box() for way in ways.all())
+    assert first
+    assert second
+    assert first["y"] == second["y"]

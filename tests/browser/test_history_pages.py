@@ -158,6 +158,8 @@ def test_the_menu_of_files_stays_in_the_window(
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= width
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    if bar := page.locator(".bottombar").bounding_box():  # only phones have one
+        assert 0 <= box["y"] <= box["y"] + box["height"] <= bar["y"]
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -129,6 +129,13 @@ def test_the_fragment_is_the_table_alone(client: Client, desk: Account) -> None:
     assert "HX-Target" in answer.headers["Vary"]
 
 
+def test_no_line_ends_within_the_example_of_a_date(client: Client, desk: Account) -> None:
+    page = client.get("/history/borrows/?to=<b>x").text
+
+    assert '<span class="together">2026-11-30T14:05</span>' in page
+    assert "Write a date as 2026-11-30, or an instant as 2026-11-30T14:05." in strip_tags(page)
+
+
 def test_tabs_and_files_carry_the_filter_along(client: Client, desk: Account) -> None:
     query = {"account": str(desk.pk), "q": "{account}&<b>", "sort": "amount"}
 

@@ -171,7 +171,8 @@ def test_a_filter_that_makes_no_sense_is_marked_and_left_out(browser: Client, ow
 
     assert answer.status_code == 200
     page = answer.content.decode()
-    assert "There is no such day. Write a date as 2026-11-30." in page
+    assert "There is no such day. Write a date as 2026-11-30." in strip_tags(page)
+    assert page.count('aria-describedby="id_from_error"') == page.count('id="id_from_error"') == 1
     assert "There is no such account here; this field is left out." in page
     assert "There is no such person here; this field is left out." in page
     far = browser.get("/audit/?to=3000-01-01&action=x").content.decode()
