@@ -20,7 +20,8 @@ MAX_ROWS = 500
 SORT_CHOICES = [(f"{sign}{name}", name) for name in (*SORTS, "change") for sign in ("", "-")]
 AMOUNT_SHAPE = RegexValidator(
     r"^\d{1,12}(\.\d{1,8})?$",
-    "Write a plain number like 1000 or 0.5: at most 12 digits before the point and 8 behind it.",
+    "Write a plain number without commas, like 1000 or 0.5: at most 12 digits before the point and "
+    "8 behind it.",
 )
 
 
@@ -33,6 +34,7 @@ class RatesForm(forms.Form):
     account = forms.ChoiceField(label="Borrowable by", required=False)
     amount = forms.CharField(label="Cost of", required=False, validators=[AMOUNT_SHAPE])
     hours = forms.IntegerField(
+        label="Hours",
         required=False,
         min_value=1,
         max_value=MAX_HOURS,
@@ -69,6 +71,11 @@ class RatesQuery:
     def asked(self, name: str) -> Any:
         """A field's cleaned value; None if it was mistyped."""
         return self.form.cleaned_data.get(name)
+
+    @property
+    def figures(self) -> list[forms.BoundField]:
+        """The fields that are typed as numbers."""
+        return [self.form["amount"], self.form["hours"]]
 
     @property
     def wanted(self) -> Wanted:

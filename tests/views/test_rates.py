@@ -82,11 +82,23 @@ def test_the_cost_follows_the_amount_and_hours_of_the_address(trader: Client) ->
 def test_a_mistyped_amount_is_kept_and_explained(trader: Client) -> None:
     offer()
 
-    page = html(trader, "/rates/?amount=1e5")
+    page = html(trader, "/rates/?amount=1,000")
 
-    assert 'value="1e5"' in page
-    assert "Write a plain number like 1000 or 0.5" in page
+    assert 'value="1,000" aria-describedby="id_amount-error" aria-invalid="true"' in page
+    assert "Cost of: Write a plain number without commas, like 1000 or 0.5" in page
     assert "1,000 for 24 h" in page
+
+
+def test_what_is_wrong_comes_with_the_table_to_its_field(trader: Client) -> None:
+    offer()
+    headers = {"HX-Request": "true", "HX-Target": "rate-table"}
+
+    wrong = trader.get("/rates/?amount=x", headers=headers).content.decode()
+    right = trader.get("/rates/?amount=10", headers=headers).content.decode()
+
+    assert re.search(r'id="id_amount-error" role="alert"><p>.*Cost of: ', wrong, re.DOTALL)
+    for name in ("amount", "hours"):
+        assert f'id="id_{name}-error" role="alert"></div>' in right
 
 
 @pytest.mark.parametrize("hours", ["0", "9000", "1.5", "many"])
