@@ -8,11 +8,8 @@ import io
 import os
 import random
 import statistics
-import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -88,38 +85,6 @@ def prepare(folder: Path) -> None:
 
     settings.ROOT_URLCONF = "bench.urls"
     call_command("migrate", verbosity=0)
-
-
-@contextmanager
-def session_cache() -> Iterator[None]:
-    """Sessions come from a Valkey server, as in the product: a dictionary in this process would
-    make a greeting cheaper than it ever is.
-    """
-    from django.core.cache import caches
-
-    from launch.broker import answers, program
-    from marginsite.settings import CACHES
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "cache.sock"
-        command = (program(), "--port", "0", "--unixsocket", path, "--save", "", "--dir", folder)
-        server = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL)  # noqa: S603 - our own program
-        try:
-            while not answers(path):
-                if server.poll() is not None:
-                    raise SystemExit("The cache's server ended.")
-                time.sleep(0.02)
-            before = caches.settings
-            location = f"unix://{path}?db=1"
-            caches.settings = caches.configure_settings(
-                {"default": {**CACHES["default"], "LOCATION": location}}
-            )
-            yield
-            caches.settings = before
-            del caches["default"]
-        finally:
-            server.terminate()
-            server.wait()
 
 
 def fill(rows: int) -> Ground:

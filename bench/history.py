@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.asked import DEEP, Asked, pages_of
-from bench.ground import Ground, Visitor, fill, medians, prepare, session_cache
+from bench.ground import Ground, Visitor, fill, medians, prepare
 
 ROUNDS = 101  # of fewer, the slowest of so many pages is the one that chance disturbed most
 BORROWS = "/history/borrows/"
@@ -225,10 +225,9 @@ def measure(rows: int) -> dict[str, Any]:
 
         report, totals = Report({"rows": rows, "engine": connection.vendor}), history.totals
         history.totals = lambda kind, chosen: []
-        with session_cache():
-            measure_pages(ground, report)
-            measure_admin(ground, report)
-            measure_totals(ground, report, totals)
+        measure_pages(ground, report)
+        measure_admin(ground, report)
+        measure_totals(ground, report, totals)
         measure_files(ground, report)
         connection.close()
     missed = [name for name, holds in report.goals.items() if not holds]

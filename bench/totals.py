@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from bench.ground import Ground, Visitor, fill, medians, prepare, session_cache
+from bench.ground import Ground, Visitor, fill, medians, prepare
 
 Task = Callable[[], object]
 ROUNDS = 15
@@ -235,8 +235,7 @@ def measure(rows: int) -> dict[str, float]:
         rollups.rebuild(account.pk, "repay")
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
-    with session_cache():
-        found |= pages(ground)
+    found |= pages(ground)
     return found | compare(ground) | debts(ground) | statement(ground)
 
 

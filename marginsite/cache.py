@@ -1,7 +1,8 @@
 """The shared cache, in Redis or Valkey, that a page can do without.
 
-A read while the server is away is a miss, so that sessions come from the database and pages go on.
-Writes and deletions fail loudly: a session that could not be deleted here must not come back.
+A read while the server is away is a miss, so that pages go on: whatever they need stands in the
+database, sessions too. Writes and deletions fail loudly: who signs in is let in only if attempts
+can be counted.
 """
 
 import logging

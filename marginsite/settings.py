@@ -8,6 +8,7 @@ from pathlib import Path
 
 import environ
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from launch.runtime import broker_socket
@@ -168,8 +169,9 @@ def default_cache_url() -> str:
     return f"unix://{BROKER_SOCKET}?db=1"
 
 
-# Shared by all processes, because sign-in counts its attempts here. A broken cache fails fast:
-# the pages go on from the database (`marginsite.cache`).
+# Shared by all processes, because sign-in counts its attempts here. A broken cache fails fast, and
+# pages go on without it (`marginsite.cache`). A call that timed out is not made again: only a kept
+# connection that the server has closed meanwhile is worth a second try.
 CACHES = {
     "default": {
         "BACKEND": "marginsite.cache.Cache",
@@ -177,12 +179,14 @@ CACHES = {
         "KEY_PREFIX": "marginsite",
         "OPTIONS": {
             "socket_connect_timeout": 1,
-            "socket_timeout": 2,
-            "retry": Retry(NoBackoff(), 1),
+            "socket_timeout": 0.5,
+            "retry": Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
         },
     }
 }
-SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+# In the database alone: a copy in the cache could not be taken away while the cache does not
+# answer, and a session that was ended meanwhile would be back with it.
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_UNUSED = timedelta(minutes=whole_setting("SESSION_UNUSED_MINUTES", 30, most=720))
 ACCOUNT_SESSION_REMEMBER = True
