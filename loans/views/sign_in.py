@@ -7,6 +7,8 @@ signed in before are counted apart. So a stranger who knows a name slows down no
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailAddress
+from allauth.account.signals import email_added, email_changed, email_confirmed, email_removed
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_added, authenticator_removed, authenticator_reset
@@ -45,9 +47,13 @@ class ClosedSignup(DefaultAccountAdapter):
         return False
 
     def post_login(self, request: HttpRequest, user: User, **how: Any) -> HttpResponse:
-        """Let the browser show from now on that this person has signed in with it."""
+        """Let the browser show from now on that this person has signed in with it: under the user
+        name, or an address that is proven to be theirs. Anybody can type in somebody else's.
+        """
         response = super().post_login(request, user, **how)
-        names = sorted({user.get_username().lower(), user.email.lower()} - {""})
+        proven = EmailAddress.objects.filter(user=user, verified=True)
+        names = {name.lower() for name in proven.values_list("email", flat=True)}
+        names = sorted(names | {user.get_username().lower()})
         response.set_cookie(
             settings.KNOWN_BROWSER_COOKIE_NAME,
             signing.dumps([get_random_string(16), *names], salt=_SALT),
@@ -131,6 +137,33 @@ def _renewed(*, request: HttpRequest, authenticator: Authenticator, **_: Any) ->
     _write_down(
         "second_factor_renewed", request, request.user, **second_factors.facts_of(authenticator)
     )
+
+
+# Whoever reads a person's mail can have a new password sent.
+@receiver(email_added)
+def _address_added(*, request: HttpRequest, email_address: EmailAddress, **_: Any) -> None:
+    _write_down_address("email_added", request, email_address)
+
+
+@receiver(email_confirmed)
+def _address_confirmed(*, request: HttpRequest, email_address: EmailAddress, **_: Any) -> None:
+    _write_down_address("email_confirmed", request, email_address)
+
+
+@receiver(email_changed)
+def _address_changed(*, request: HttpRequest, to_email_address: EmailAddress, **_: Any) -> None:
+    _write_down_address("email_changed", request, to_email_address)
+
+
+@receiver(email_removed)
+def _address_removed(*, request: HttpRequest, email_address: EmailAddress, **_: Any) -> None:
+    _write_down_address("email_removed", request, email_address)
+
+
+def _write_down_address(action: str, request: HttpRequest, found: EmailAddress) -> None:
+    """A link in a mail may be followed where nobody is signed in."""
+    actor = request.user if request.user.is_authenticated else None
+    _write_down(action, request, actor, person=str(found.user), email=found.email)
 
 
 def _write_down(action: str, request: HttpRequest, actor: User | None, **facts: str) -> None:

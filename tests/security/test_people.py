@@ -4,6 +4,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 import pytest
+from allauth.account.models import EmailAddress, EmailConfirmationHMAC
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import (
@@ -279,3 +280,25 @@ def test_second_factors_that_come_and_go_are_in_the_audit_trail(
         ("second_factor_removed", "recovery_codes", owner),
     ]
     assert secret not in str(list(AuditEvent.objects.values_list("facts", flat=True)))
+
+
+def test_addresses_of_mail_that_come_and_go_are_in_the_audit_trail(owner: User) -> None:
+    browser = sign_in(owner)
+    browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    for deed, email in (
+        ("add", "new@example.org"),
+        ("primary", "new@example.org"),
+        ("remove", "owner@example.org"),
+    ):
+        browser.post("/accounts/email/", {f"action_{deed}": "", "email": email})
+    link = EmailConfirmationHMAC(EmailAddress.objects.get()).key
+    Client().post(f"/accounts/confirm-email/{link}/")
+
+    told = AuditEvent.objects.filter(action__startswith="email").order_by("pk")
+    assert {event.facts["person"] for event in told} == {str(owner)}
+    assert [(event.action, event.facts["email"], event.actor) for event in told] == [
+        ("email_added", "new@example.org", owner),
+        ("email_changed", "new@example.org", owner),
+        ("email_removed", "owner@example.org", owner),
+        ("email_confirmed", "new@example.org", None),
+    ]

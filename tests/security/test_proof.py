@@ -5,6 +5,7 @@ lists here, so that a new one is put in one of them on purpose.
 from collections.abc import Callable
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import URLPattern
@@ -62,6 +63,12 @@ WITHOUT = {
     "repay",
     "settings",
     "site_act",
+}
+# Addresses of mail, to which a new password is sent on demand.
+MAIL = {
+    "add": ("new@example.org", ["chief@example.org", "new@example.org", "other@example.org"]),
+    "primary": ("other@example.org", ["chief@example.org", "other@example.org"]),
+    "remove": ("other@example.org", ["chief@example.org"]),
 }
 KEY = {"label": "Live", "venue": "bitmart", "access_key": "a1", "secret": "s1", "memo": "m1"}
 
@@ -195,6 +202,24 @@ def test_with_it_the_same_post_goes_through(name: str) -> None:
     assert answer.status_code == 303
     assert "reauthenticate" not in answer["Location"]
     assert house.state() != before
+
+
+@pytest.mark.parametrize("deed", MAIL)
+def test_an_address_of_mail_wants_it_too(deed: str) -> None:
+    house, (email, after) = House(), MAIL[deed]
+    mail = EmailAddress.objects
+    mail.create(user=house.chief, email="chief@example.org", primary=True)
+    mail.create(user=house.chief, email="other@example.org")
+    before = list(mail.values_list("email", "primary"))
+    fields = {f"action_{deed}": "", "email": email}
+
+    asked = house.browser.post("/accounts/email/", fields)
+
+    assert asked["Location"] == "/accounts/reauthenticate/?next=%2Faccounts%2Femail%2F"
+    assert list(mail.values_list("email", "primary")) == before
+    house.browser.post(asked.url, {"password": factories.PASSWORD})
+    assert sorted(mail.values_list("email", flat=True)) == after
+    assert mail.filter(email=email, primary=True).exists() == (deed == "primary")
 
 
 def test_a_wrong_password_proves_nothing() -> None:

@@ -1,5 +1,6 @@
 """Signing in: guessing is cut off, and unknown names look like known ones."""
 
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.cache import cache
@@ -43,6 +44,7 @@ def test_a_name_that_nobody_has_is_refused_in_the_same_words(owner: User) -> Non
 def test_a_stranger_who_guesses_does_not_keep_a_person_out_of_a_browser_of_theirs(
     owner: User,
 ) -> None:
+    EmailAddress.objects.create(user=owner, email=owner.email, verified=True)
     own = sign_in(owner).cookies[KNOWN]
     others = sign_in(make_person(name="other")).cookies[KNOWN].value
     assert own["httponly"]
@@ -54,6 +56,18 @@ def test_a_stranger_who_guesses_does_not_keep_a_person_out_of_a_browser_of_their
     assert "Too many wrong attempts" in attempt("owner", PASSWORD, known=own.value[:-1])
     assert attempt("owner", PASSWORD, known=own.value) == "302"
     assert attempt("OWNER@example.org", PASSWORD, known=own.value) == "302"
+
+
+def test_an_address_that_is_not_proven_makes_no_browser_known_for_it(owner: User) -> None:
+    thief = make_person(name="thief")
+    EmailAddress.objects.create(user=thief, email=owner.email, primary=True)
+    User.objects.filter(pk=thief.pk).update(email=owner.email)
+    thief.refresh_from_db()
+    known = sign_in(thief).cookies[KNOWN].value
+    for number in range(6):
+        attempt(owner.email, f"guess {number}")
+
+    assert "Too many wrong attempts" in attempt(owner.email, "one more", known=known)
 
 
 def test_guessing_is_cut_off_in_a_known_browser_too(owner: User) -> None:
