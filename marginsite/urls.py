@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.templatetags.static import static
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from loans.views import sign_in  # which also hears of second factors
 
@@ -26,5 +27,7 @@ urlpatterns = [
     path("", include("loans.urls")),
     *([] if settings.SENDS_MAIL else [path("accounts/password/reset/", sign_in.without_mail)]),
     path("accounts/", include("allauth.urls")),
+    # The admin's own page neither counts wrong passwords nor writes the change down.
+    path("admin/password_change/", RedirectView.as_view(pattern_name="account_change_password")),
     path("admin/", admin.site.urls),
 ]

@@ -110,6 +110,18 @@ def test_a_changed_password_ends_the_other_sessions_and_is_written_down(owner: U
     assert (event.actor, event.facts) == (owner, {})
 
 
+def test_an_administrators_password_is_changed_in_the_same_place(chief: User) -> None:
+    browser = sign_in(chief)
+    path = "/admin/password_change/"
+    fields = {"old_password": PASSWORD, "new_password1": NEW, "new_password2": NEW}
+
+    assert browser.get(path)["Location"] == "/accounts/password/change/"
+    assert browser.post(path, fields)["Location"] == "/accounts/password/change/"
+
+    chief.refresh_from_db()
+    assert chief.check_password(PASSWORD)
+
+
 def test_a_signed_out_or_deactivated_person_has_no_session(owner: User) -> None:
     browser, other = sign_in(owner), sign_in(owner)
     cookie = browser.cookies["sessionid"].value
