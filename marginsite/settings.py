@@ -292,6 +292,10 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "unacked_restore_interval": 10,
     "unacked_restore_throttle": 1,
     "socket_connect_timeout": 2,
+    # Of each command. Longer than a worker asks the broker to wait for a message, which is a second
+    # (a worker that finds the broker frozen connects anew).
+    "socket_timeout": 2,
+    "max_retries": 0,  # of connecting in order to publish; workers try until they succeed
 }
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1}
 CELERY_TASK_ACKS_LATE = True

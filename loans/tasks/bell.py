@@ -1,4 +1,6 @@
-"""Ringing for a worker, without ever depending on being heard."""
+"""Ringing for a worker, without ever depending on being heard: who rings waits a moment at most
+(`CELERY_BROKER_TRANSPORT_OPTIONS`).
+"""
 
 import logging
 
