@@ -1,7 +1,7 @@
 """The settings that starting itself needs, read from the environment and `.env`.
 
-The settings of the application read the same two places in the same order (`marginsite.settings`);
-this module exists because it must work before Django is installed.
+The settings of the application read both here, too (`marginsite.settings`), so it must work before
+Django is installed. A line of `.env` may hold a secret: one that is wrong is named by its number.
 """
 
 import os
@@ -17,21 +17,36 @@ HIGHEST_PORT = 65535
 
 
 def parse_env_file(text: str) -> dict[str, str]:
-    """The assignments of a `.env` file, by the rules of django-environ: no expansion."""
+    """The assignments of a `.env` file, by the rules of django-environ: no expansion.
+
+    Raises StartError for a line that is neither an assignment nor a comment.
+    """
     values = {}
-    for line in text.splitlines():
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
         assignment = re.match(r"\A(?:export )?([A-Za-z_0-9]+)=(.*)\Z", line)
-        if assignment:
-            name, value = assignment.groups()
-            quoted = re.match(r"\A(['\"])(.*)\1\Z", value)
-            values[name] = quoted.group(2) if quoted else value
+        if not assignment:
+            raise StartError(f"line {number} of .env is not NAME=value, without spaces around `=`.")
+        name, value = assignment.groups()
+        quoted = re.match(r"\A(['\"])(.*)\1\Z", value)
+        values[name] = quoted.group(2) if quoted else value
+        if quoted and quoted.group(1) == '"':
+            values[name] = re.sub(r"\\([^rnt])", r"\1", quoted.group(2))
     return values
 
 
 def read_environment(root: Path = ROOT) -> dict[str, str]:
-    """Everything that is set, the environment before `.env`."""
+    """Everything that is set, the environment before `.env`, which tests leave alone."""
     path = root / ".env"
-    written = parse_env_file(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if os.environ.get("TEST_WITHOUT_ENV_FILE") or not path.exists():
+        return dict(os.environ)
+    try:
+        written = parse_env_file(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as exc:
+        raise StartError(".env is not written in UTF-8.") from exc
+    except OSError as exc:
+        raise StartError(f".env cannot be read ({exc.strerror}).") from exc
     return {**written, **os.environ}
 
 

@@ -11,12 +11,17 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
+from launch.config import read_environment
+from launch.console import StartError
 from launch.runtime import broker_socket
 from marginsite.secrets_file import Secrets
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
-environ.Env.read_env(BASE_DIR / ".env", overwrite=False)
+try:
+    env.ENVIRON.update(read_environment(BASE_DIR))
+except StartError as exc:
+    raise environ.ImproperlyConfigured(str(exc)) from exc
 
 
 def text_setting(name: str, default: str) -> str:

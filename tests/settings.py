@@ -1,13 +1,14 @@
 """The application's settings, as the tests need them: nothing outside this process, and quick.
 
-State goes to a directory that is thrown away, the cache to memory, messages nowhere; static files
-are served as they are, because hashed names would be missing, and a page without its style passes
-every accessibility rule.
+No `.env` is read, also by processes that tests start. State goes to a directory that is thrown
+away, the cache to memory, messages nowhere; static files are served as they are, because hashed
+names would be missing, and a page without its style passes every accessibility rule.
 """
 
 import os
 import tempfile
 
+os.environ["TEST_WITHOUT_ENV_FILE"] = "true"
 if "MARGINSITE_DATA_DIR" not in os.environ:
     _scratch = tempfile.TemporaryDirectory(prefix="marginsite-test-")
     os.environ["MARGINSITE_DATA_DIR"] = _scratch.name

@@ -27,6 +27,7 @@ NOT_OURS = {
     "DJANGO_SETTINGS_MODULE",
     "PYTHONDONTWRITEBYTECODE",
     "PYTHONPATH",
+    "TEST_WITHOUT_ENV_FILE",
     "XDG_RUNTIME_DIR",
 }
 VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}

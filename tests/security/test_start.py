@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def manage(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run manage.py as the start does, with these variables set."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    passed_on = ("PATH", "HOME", "TEST_WITHOUT_ENV_FILE")
+    kept = {name: os.environ[name] for name in passed_on if name in os.environ}
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
@@ -58,6 +59,7 @@ def test_no_server_starts_by_itself_on_them(program: list[str], tmp_path: Path) 
         cwd=ROOT,
         env={
             "PATH": os.environ["PATH"],
+            "TEST_WITHOUT_ENV_FILE": "true",
             "MARGINSITE_DATA_DIR": str(tmp_path),
             "MARGINSITE_BIND": "0.0.0.0",
             "MARGINSITE_PORT": "1",

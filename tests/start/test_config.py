@@ -16,6 +16,7 @@ MARGINSITE_PORT=18000
 export PAPER_PORT=18001
 ALLOWED_HOSTS='one.example,two.example'
 SECRET_KEY="a=b#c d"
+QUOTED="a \\"b\\" \\\\ c\\n"
 EMPTY=
 
 PATTERN=a#b
@@ -34,13 +35,45 @@ def test_an_env_file_reads_as_the_application_reads_it(tmp_path: Path) -> None:
     assert parse_env_file(ENV_FILE) == theirs
 
 
+@pytest.mark.parametrize("line", ["METRICS_TOKEN = a-secret", " A=a-secret", "a-secret"])
+def test_a_line_that_sets_nothing_is_refused_by_its_number(line: str) -> None:
+    with pytest.raises(StartError, match=r"line 3 of \.env") as refusal:
+        parse_env_file(f"# a comment\nA=1\n{line}\n")
+
+    assert "a-secret" not in str(refusal.value)
+
+
+@pytest.fixture
+def env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where `.env` is, read as people have it and not as tests do."""
+    monkeypatch.delenv("TEST_WITHOUT_ENV_FILE")
+    return tmp_path / ".env"
+
+
+def test_an_env_file_that_cannot_be_read_is_named(env_file: Path) -> None:
+    env_file.write_bytes(b"DEBUG=\xff\n")
+    with pytest.raises(StartError, match=r"\.env is not written in UTF-8"):
+        read_environment(env_file.parent)
+
+    env_file.unlink()
+    env_file.mkdir()
+    with pytest.raises(StartError, match=r"\.env cannot be read"):
+        read_environment(env_file.parent)
+
+
+def test_tests_read_no_env_file(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("MARGINSITE_HTTPS=true\n")
+
+    assert read_environment(tmp_path) == dict(os.environ)
+
+
 def test_the_environment_wins_over_the_env_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    env_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / ".env").write_text("MARGINSITE_PORT=18000\nPAPER_PORT=18001\n")
+    env_file.write_text("MARGINSITE_PORT=18000\nPAPER_PORT=18001\n")
     monkeypatch.setenv("MARGINSITE_PORT", "18002")
 
-    found = read_environment(tmp_path)
+    found = read_environment(env_file.parent)
 
     assert (found["MARGINSITE_PORT"], found["PAPER_PORT"]) == ("18002", "18001")
 
