@@ -36,12 +36,22 @@ def missing_requirement():
 
 
 def main(arguments):
-    """Hand over to the part that was asked for; answers the exit code."""
+    """Hand over, if that can be; answers the exit code."""
     problem = missing_requirement()
     if problem:
         sys.stderr.write(problem + "\n")
         return 1
-    command, rest = (arguments[0], arguments[1:]) if arguments else ("start", [])
+    from launch.console import StartError, say
+
+    try:
+        return hand_over(*arguments)
+    except StartError as exc:
+        say(str(exc))
+        return 1
+
+
+def hand_over(command="start", *rest):
+    """Do what was asked for; answers the exit code."""
     if command == "start" and not rest:
         from launch.start import start
 
@@ -49,11 +59,11 @@ def main(arguments):
     if command == "test":
         from launch.testing import run_tests
 
-        return run_tests(rest)
+        return run_tests(list(rest))
     if command == "prove":
         from launch.proving import run_proofs
 
-        return run_proofs(rest)
+        return run_proofs(list(rest))
     if command == "lock" and not rest:
         from launch.install import lock
 

@@ -32,6 +32,8 @@ def ensure_installed(lock_file: Path = RUNTIME_LOCK, *, without: str | None = No
     `without` names a package that this platform has no wheel of.
     """
     if OWN_VENV:
+        if not PYTHON.exists():
+            raise StartError(f"MARGINSITE_VENV is {OWN_VENV}, where there is no bin/python.")
         return
     wanted = _fingerprint(lock_file, without)
     stamp = VENV / f".{lock_file.stem}.stamp"
@@ -66,9 +68,11 @@ def lock() -> int:
         ["--group", "test", "-c", RUNTIME_LOCK.name, "-o", TEST_LOCK.name],
     ):
         with step(f"Write {arguments[-1]}"):
-            subprocess.run(  # noqa: S603
-                [*compile_all, *arguments], cwd=ROOT, env=_installer_environment(), check=True
+            outcome = subprocess.run(  # noqa: S603
+                [*compile_all, *arguments], cwd=ROOT, env=_installer_environment(), check=False
             )
+            if outcome.returncode:
+                raise StartError(f"{arguments[-1]} was not written; the lines above say why.")
     return 0
 
 

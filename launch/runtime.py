@@ -28,7 +28,10 @@ def broker_socket(data_dir: Path) -> Path:
 
 def make_private(directory: Path) -> None:
     """Make the directory for this person alone; one that belongs to somebody else is refused."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as exc:
+        raise NotADirectoryError(f"{directory} cannot be a folder: a file is in its way.") from exc
     found = directory.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise PermissionError(f"{directory} belongs to somebody else.")

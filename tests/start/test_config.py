@@ -120,3 +120,13 @@ def test_a_link_is_not_taken_for_a_private_directory(tmp_path: Path) -> None:
 
     with pytest.raises(PermissionError):
         make_private(tmp_path / "link")
+
+
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_a_file_in_the_way_of_a_private_directory_is_said(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(
+        NotADirectoryError, match=f"{name} cannot be a folder: a file is in its way"
+    ):
+        make_private(tmp_path / name)

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import venv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -122,6 +123,43 @@ def test_a_taken_port_is_refused_by_its_number_and_its_setting(tmp_path: Path) -
     assert "Traceback" not in refused.stdout
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"MARGINSITE_BIND": "no address"}, "MARGINSITE_BIND"),
+        ({"MARGINSITE_BIND": "192.0.2.1"}, "MARGINSITE_BIND"),
+        ({"MARGINSITE_DATA_DIR": "/dev/null/data"}, "/dev/null/data"),
+        ({"MARGINSITE_VENV": "/nowhere"}, "MARGINSITE_VENV"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_in_one_sentence(
+    settings: dict[str, str], words: str, tmp_path: Path
+) -> None:
+    refused = run_to_its_end(tmp_path / "data", free_port(), free_port(), **settings)
+
+    assert refused.returncode == 1
+    assert f"marginsite did not start: {words}" in refused.stdout
+    assert "PORT" not in refused.stdout
+    assert "Traceback" not in refused.stdout + refused.stderr
+
+
+def test_lock_files_are_not_written_without_uv(tmp_path: Path) -> None:
+    venv.create(tmp_path, symlinks=True)
+    refused = subprocess.run(
+        [sys.executable, "run.py", "lock"],
+        cwd=ROOT,
+        env={**os.environ, "MARGINSITE_VENV": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert refused.returncode == 1
+    assert "uv is not to be had here" in refused.stdout
+    assert "Traceback" not in refused.stderr
+
+
 def test_a_kill_leaves_nothing_and_the_next_start_goes_on_at_once(running: Running) -> None:
     before = running.processes()
 
@@ -141,11 +179,13 @@ def test_sigterm_ends_everything(running: Running) -> None:
     assert running.processes() == {}
 
 
-def run_to_its_end(data_dir: Path, port: int, paper_port: int) -> subprocess.CompletedProcess[str]:
+def run_to_its_end(
+    data_dir: Path, port: int, paper_port: int, **settings: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "run.py"],
         cwd=ROOT,
-        env=environment(data_dir, port, paper_port),
+        env=environment(data_dir, port, paper_port) | settings,
         capture_output=True,
         text=True,
         timeout=60,
