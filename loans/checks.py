@@ -4,6 +4,7 @@ Each has an id and a hint. Nothing here prints a secret: a URL is named by its s
 Neither gunicorn nor Celery asks Django's checks, so the start does (`refuse_danger`).
 """
 
+import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
@@ -15,6 +16,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register, run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections
+from redis import ConnectionPool
 
 from loans.bitmart.protocol import validate_base_url
 from loans.models import Venue
@@ -25,6 +27,7 @@ OURS = "marginsite"  # the tag by which the start finds these
 LIVE_EXPIRY_SECONDS = Decimal(60)
 SQLITE_FULL = 2  # what `PRAGMA synchronous` answers for FULL; 3 is EXTRA
 ENCRYPTED = ("require", "verify-ca", "verify-full")
+ORIGIN = re.compile(r"https?://[^\s/]+")
 
 
 def is_loopback(host: str | None) -> bool:
@@ -94,6 +97,10 @@ def check_venues(app_configs: Sequence[Any] | None, **kwargs: Any) -> Iterable[C
     if unknown:
         hint = f"Known are {', '.join(Venue.values)}."
         yield Error("MONEY_PROBED_VENUES names no venue.", hint=hint, id="loans.E005")
+    if settings.CONFIRM_MIN_SECONDS >= settings.CONFIRM_MAX_SECONDS:
+        hint = "Nobody could confirm anything."
+        text = "CONFIRM_MIN_SECONDS must be less than CONFIRM_MAX_SECONDS."
+        yield Error(text, hint=hint, id="loans.E015")
 
 
 @register(Tags.security, OURS)
@@ -102,7 +109,11 @@ def check_servers(app_configs: Sequence[Any] | None, **kwargs: Any) -> Iterable[
     addresses = {"CELERY_BROKER_URL": settings.CELERY_BROKER_URL}
     addresses["CACHE_URL"] = settings.CACHES["default"].get("LOCATION", "")
     for name, address in addresses.items():
-        yield from _open_server(name, str(address))
+        if address and not _is_readable(name, str(address)):
+            hint = "It is like `redis://:password@host:6379/0`."
+            yield Error(f"{name} is not readable.", hint=hint, id="loans.E016")
+        else:
+            yield from _open_server(name, str(address))
     found = settings.DATABASES["default"]
     if found["ENGINE"].endswith("sqlite3") or is_loopback(found.get("HOST")):
         return
@@ -114,7 +125,9 @@ def check_servers(app_configs: Sequence[Any] | None, **kwargs: Any) -> Iterable[
 
 @register(Tags.security, OURS)
 def check_exposure(app_configs: Sequence[Any] | None, **kwargs: Any) -> Iterable[CheckMessage]:
-    """What is seen from other machines shows no tracebacks, and is better encrypted."""
+    """What is seen from other machines shows no tracebacks, and is better encrypted. Hosts and
+    origins are written so that a browser's can be equal to them.
+    """
     hosts = [host for host in settings.ALLOWED_HOSTS if not is_loopback(host)]
     if settings.DEBUG and (hosts or not is_loopback(settings.BIND)):
         yield Error(
@@ -126,6 +139,12 @@ def check_exposure(app_configs: Sequence[Any] | None, **kwargs: Any) -> Iterable
     if "*" in settings.ALLOWED_HOSTS:
         hint = "Name the hosts under which people open this site."
         yield Error("ALLOWED_HOSTS allows every host.", hint=hint, id="loans.E009")
+    if any(set(host) & set("/ ") for host in settings.ALLOWED_HOSTS):
+        hint = "Names alone, with commas and no spaces: `loans.example.com,localhost`."
+        yield Error("ALLOWED_HOSTS is not readable.", hint=hint, id="loans.E017")
+    if not all(ORIGIN.fullmatch(origin) for origin in settings.CSRF_TRUSTED_ORIGINS):
+        hint = "Scheme and name, with commas and no spaces: `https://loans.example.com`."
+        yield Error("CSRF_TRUSTED_ORIGINS is not readable.", hint=hint, id="loans.E018")
     if not is_loopback(settings.BIND) and not settings.HTTPS:
         hint = "Put a proxy with https before it and set MARGINSITE_HTTPS=true."
         yield Warning("Sign-ins travel in plain text.", hint=hint, id="loans.W010")
@@ -175,6 +194,16 @@ def check_sealed_keys(
             "open; then put the exchange keys in and add the second factors again.",
             id="loans.E013",
         )
+
+
+def _is_readable(name: str, address: str) -> bool:
+    """As far as can be told without asking: a broker may be whatever Celery knows."""
+    try:
+        if name == "CACHE_URL":
+            ConnectionPool.from_url(address)
+        return bool(urlsplit(address).scheme)
+    except ValueError:
+        return False
 
 
 def _open_server(name: str, address: str) -> Iterator[CheckMessage]:

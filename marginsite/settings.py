@@ -3,8 +3,9 @@ fails at start.
 """
 
 from datetime import timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import Any
 
 import environ
 from redis.backoff import NoBackoff
@@ -22,6 +23,9 @@ try:
     env.ENVIRON.update(read_environment(BASE_DIR))
 except StartError as exc:
     raise environ.ImproperlyConfigured(str(exc)) from exc
+TRUE, FALSE = ("true", "yes", "on", "1", "y", "ok"), ("false", "no", "off", "0", "n")
+LEVELS = ("debug", "info", "warning", "error", "critical")
+DATABASE_SCHEMES = ("sqlite://", "postgres://", "postgresql://", "pgsql://", "psql://")
 
 
 def text_setting(name: str, default: str) -> str:
@@ -39,21 +43,53 @@ def whole_setting(name: str, default: int, *, most: int) -> int:
 
 def decimal_setting(name: str, default: str) -> Decimal:
     """A positive decimal number of seconds."""
-    value = Decimal(env.str(name, default=default))
+    try:
+        value = Decimal(text_setting(name, default))
+    except InvalidOperation:
+        value = Decimal(0)
     if not value.is_finite() or value <= 0:
         raise environ.ImproperlyConfigured(f"{name} must be a positive number of seconds")
     return value
 
 
+def word_setting(name: str, default: str, known: tuple[str, ...]) -> str:
+    """One of the known words, in small letters."""
+    word = text_setting(name, default).lower()
+    if word not in known:
+        raise environ.ImproperlyConfigured(f"{name} must be one of {', '.join(known)}")
+    return word
+
+
+def bool_setting(name: str) -> bool:
+    """Whether it is switched on; off unless set."""
+    return word_setting(name, "false", TRUE + FALSE) in TRUE
+
+
+def database_of(url: str) -> dict[str, Any]:
+    """The database that DATABASE_URL names. A URL may hold a password, so it is never shown."""
+    try:
+        found = env.db_url_config(url) if url.startswith(DATABASE_SCHEMES) else {}
+    except ValueError:
+        found = {}
+    if found.get("NAME", "") in ("", ":memory:"):
+        raise environ.ImproperlyConfigured(
+            "DATABASE_URL must be like postgres://user:password@host:5432/name or sqlite:////file"
+        )
+    return found
+
+
 # --- Where everything lives --------------------------------------------------------------------
 DATA_DIR = (BASE_DIR / Path(text_setting("MARGINSITE_DATA_DIR", "var")).expanduser()).resolve()
-DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+try:
+    DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+except OSError as exc:
+    raise environ.ImproperlyConfigured(f"MARGINSITE_DATA_DIR cannot be made: {exc}") from exc
 DATABASE_URL = text_setting("DATABASE_URL", f"sqlite:///{DATA_DIR / 'marginsite.sqlite3'}")
-DATABASES = {"default": env.db_url_config(DATABASE_URL)}
+DATABASES = {"default": database_of(DATABASE_URL)}
 IS_SQLITE = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
 
 # --- Secrets -----------------------------------------------------------------------------------
-NEW_SECRETS = env.bool("MARGINSITE_NEW_SECRETS", default=False)  # the old ones are lost, and known
+NEW_SECRETS = bool_setting("MARGINSITE_NEW_SECRETS")  # the old ones are lost, and known
 secrets = Secrets.read(
     DATA_DIR / "secrets.env",
     environment=env.ENVIRON,
@@ -66,14 +102,14 @@ CREDENTIAL_KEYS = secrets.credential_keys  # kid:base64url(32 bytes)[,kid2:...];
 FINGERPRINT_PEPPER = secrets.fingerprint_pepper
 
 # --- Web ---------------------------------------------------------------------------------------
-DEBUG = env.bool("DEBUG", default=False)
+DEBUG = bool_setting("DEBUG")
 PORT = whole_setting("MARGINSITE_PORT", 8000, most=65535)
 BIND = text_setting("MARGINSITE_BIND", "127.0.0.1")
 WEB_WORKERS = whole_setting("MARGINSITE_WEB_WORKERS", 1, most=64)
 WEB_THREADS = whole_setting("MARGINSITE_WEB_THREADS", 4, most=64)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-HTTPS = env.bool("MARGINSITE_HTTPS", default=False)
+HTTPS = bool_setting("MARGINSITE_HTTPS")
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")  # without one, /metrics does not exist
 
@@ -332,6 +368,7 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 # --- Logs --------------------------------------------------------------------------------------
+LOG_LEVEL = word_setting("LOG_LEVEL", "info", LEVELS).upper()
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -343,7 +380,7 @@ LOGGING = {
         "refused": {"()": "marginsite.log.Refused"},
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
     # urllib3 logs whole URLs at DEBUG; never let it.
     # Celery's own lines, several for every tick, would bury everything else.
     "loggers": {

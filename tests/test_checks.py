@@ -44,6 +44,16 @@ def test_the_defaults_are_fine() -> None:
         ({"ALLOWED_HOSTS": ["*"]}, "loans.E009"),
         ({"BIND": "0.0.0.0"}, "loans.W010"),
         ({"TRUSTED_PROXIES": ["the proxy"]}, "loans.E011"),
+        ({"CONFIRM_MIN_SECONDS": 2, "CONFIRM_MAX_SECONDS": 1}, "loans.E015"),
+        ({"CONFIRM_MIN_SECONDS": 2, "CONFIRM_MAX_SECONDS": 2}, "loans.E015"),
+        ({"CACHES": {"default": REMOTE_CACHE | {"LOCATION": "foo"}}}, "loans.E016"),
+        ({"CACHES": {"default": REMOTE_CACHE | {"LOCATION": "redis://h:port/1"}}}, "loans.E016"),
+        ({"CELERY_BROKER_URL": "foo"}, "loans.E016"),
+        ({"CELERY_BROKER_URL": "redis://[::1/0"}, "loans.E016"),
+        ({"ALLOWED_HOSTS": ["https://loans.example.com"]}, "loans.E017"),
+        ({"ALLOWED_HOSTS": ["localhost", " loans.example.com"]}, "loans.E017"),
+        ({"CSRF_TRUSTED_ORIGINS": ["loans.example.com"]}, "loans.E018"),
+        ({"CSRF_TRUSTED_ORIGINS": ["https://loans.example.com/"]}, "loans.E018"),
     ],
 )
 def test_a_dangerous_setting_is_named(
@@ -65,6 +75,8 @@ def test_a_dangerous_setting_is_named(
         {"DEBUG": True, "ALLOWED_HOSTS": ["localhost", "[::1]"]},
         {"BIND": "0.0.0.0", "HTTPS": True, "ALLOWED_HOSTS": ["desk.example.org"]},
         {"TRUSTED_PROXIES": ["10.0.0.1", "fd00::/8"]},
+        {"CACHES": {"default": REMOTE_CACHE | {"LOCATION": "unix:///run/broker.sock?db=1"}}},
+        {"CSRF_TRUSTED_ORIGINS": ["https://loans.example.com", "http://*.localhost:8443"]},
     ],
 )
 def test_a_harmless_setting_is_let_be(settings: Settings, changes: dict[str, Any]) -> None:

@@ -13,8 +13,8 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
-from django.db import connection
+from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from launch.console import say, step
@@ -24,6 +24,7 @@ from loans.services import resealing, second_factors
 from loans.services.audit import By
 
 USERNAME = "admin"
+PATIENCE_SECONDS = 10
 
 
 class Command(BaseCommand):
@@ -35,6 +36,7 @@ class Command(BaseCommand):
 
     def handle(self, *, without_administrator: bool, **options: object) -> None:
         self.check(tags=[OURS])
+        _reach_database()
         if not settings.NEW_SECRETS:
             # Before the upgrade: what an older version left open is not sealed by another keyring.
             self.check(tags=[OURS], databases=["default"])
@@ -49,6 +51,19 @@ class Command(BaseCommand):
         _collect_static_files()
         if not without_administrator:
             make_first_administrator()
+
+
+def _reach_database() -> None:
+    """Try once, and not through the pool, which tries for long and then does not say why."""
+    alone = connection.copy()
+    if alone.vendor == "postgresql":
+        alone.settings_dict["OPTIONS"] |= {"pool": False, "connect_timeout": PATIENCE_SECONDS}
+    try:
+        alone.ensure_connection()
+    except OperationalError as exc:
+        why = " ".join(str(exc).split())
+        raise CommandError(f"The database of DATABASE_URL cannot be opened: {why}") from exc
+    alone.close()
 
 
 def _keep_private(path: Path) -> None:
