@@ -136,11 +136,6 @@ def will_not_open(account: Account, *, by: By) -> None:
     finish(account, {Name.READS: Seen(State.RED, words)}, by=by)
 
 
-def could_not_try(account: Account, *, reason: str, by: By) -> None:
-    """End a check that could not be made; every light is not known."""
-    finish(account, {Name.READS: Seen(State.NOT_KNOWN, reason)}, by=by)
-
-
 def learn_from_money_call(account: Account, *, code: int | None, now: datetime) -> None:
     """Set the margin light from the answer of a borrow or repay; `code` None means it succeeded."""
     if code is None:

@@ -14,7 +14,7 @@ from loans.bitmart.errors import Refused
 from loans.bitmart.responses import Listing
 from loans.bitmart.responses import RefusedRow as Refusal
 from loans.bitmart.rows import excerpt
-from loans.models import Account, Coverage, Kind
+from loans.models import Coverage, Kind
 from loans.services.clock import Clock
 from loans.services.shelf import DatabaseShelf, Shelf
 from loans.services.windows import (
@@ -67,33 +67,6 @@ class Learned:
 def never() -> bool:
     """For those who have all the time in the world."""
     return False
-
-
-def sync_stream(
-    *,
-    client: Client,
-    account: Account,
-    symbol: str,
-    kind: str,
-    now: datetime,
-    visibility: timedelta,
-    most_windows: int = MOST_WINDOWS,
-) -> Learned:
-    """Read one stream, and keep what is proven of it.
-
-    Raises: ReadError; what was proven until then is kept.
-    """
-    coverage, _ = Coverage.objects.get_or_create(account=account, symbol=symbol, kind=kind)
-    try:
-        return read_stream(
-            coverage,
-            client=client,
-            now=now,
-            visibility=visibility,
-            most_windows=most_windows,
-        )
-    finally:
-        coverage.save()
 
 
 def read_stream(

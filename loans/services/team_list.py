@@ -7,7 +7,6 @@ from django.db.models import Count, Q, QuerySet
 
 from loans.models import Account, AccountShare
 from loans.services import keys
-from loans.services.shares import OFFERED
 
 
 @dataclass(frozen=True)
@@ -35,11 +34,6 @@ def shared_accounts(person: User) -> list[SharedAccount]:
         for account in rows
     ]
     return sorted(found, key=lambda row: not row.is_mine)
-
-
-def role_words(role: str) -> str:
-    """A role with what it may do."""
-    return OFFERED.get(AccountShare.Role(role), AccountShare.Role(role).label)
 
 
 def people() -> QuerySet[User]:

@@ -16,7 +16,7 @@ from loans.paper.ledger import add_loan
 from loans.services import record_store
 from loans.services.figures import refresh_figures
 from loans.services.pairs import read_pairs, store_terms
-from loans.services.records import Learned, sync_stream
+from loans.services.records import MOST_WINDOWS, Learned, read_stream
 from loans.services.rereading import reread_stream
 from tests.money import Desk
 from tests.paper_fixture import Paper, PaperKey
@@ -29,6 +29,33 @@ _numbers = count(1)
 def credentials_of(key: PaperKey) -> Credentials:
     """What signs for a paper key."""
     return Credentials.of(key.access_key, key.secret, key.memo)
+
+
+def sync_stream(
+    *,
+    client: Client,
+    account: Account,
+    symbol: str,
+    kind: str,
+    now: datetime,
+    visibility: timedelta,
+    most_windows: int = MOST_WINDOWS,
+) -> Learned:
+    """Read one stream, and keep what is proven of it.
+
+    Raises: ReadError; what was proven until then is kept.
+    """
+    coverage, _ = Coverage.objects.get_or_create(account=account, symbol=symbol, kind=kind)
+    try:
+        return read_stream(
+            coverage,
+            client=client,
+            now=now,
+            visibility=visibility,
+            most_windows=most_windows,
+        )
+    finally:
+        coverage.save()
 
 
 def sync(

@@ -15,7 +15,7 @@ from loans.bitmart.readers import read_borrow_record
 from loans.models import Account, BorrowRecord, Coverage, Kind, Observation, RefusedRow, RepayRecord
 from loans.services import retold
 from loans.services.record_store import store
-from loans.services.records import EARLIEST, Learned, sync_stream
+from loans.services.records import EARLIEST, Learned
 from loans.services.shelf import DatabaseShelf
 from tests import factories
 from tests.factories import NOW, make_account
@@ -29,6 +29,7 @@ from tests.services.reading import (
     executed,
     kept,
     sync,
+    sync_stream,
 )
 
 pytestmark = pytest.mark.django_db

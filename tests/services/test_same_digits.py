@@ -30,7 +30,6 @@ from loans.services import (
     open_interest,
     positions,
     record_store,
-    records,
     stating,
     streams,
 )
@@ -38,6 +37,7 @@ from loans.services.certificates import certify
 from loans.services.months import Month
 from tests import factories
 from tests.factories import HOUR, NOW
+from tests.services.reading import sync_stream
 
 pytestmark = pytest.mark.django_db
 JUNE, OCTOBER, NOVEMBER = (Month(2026, number) for number in (6, 10, 11))
@@ -220,7 +220,7 @@ def test_a_loan_under_the_id_of_another_pairs_stays_a_gap(desk: Account) -> None
     venue = Venue([("A_USDT", "1", taken), ("B_USDT", "1", taken + 10 * HOUR)], now=NOW)
 
     def read(symbol: str, now: datetime) -> None:
-        records.sync_stream(
+        sync_stream(
             client=venue,
             account=desk,
             symbol=symbol,
