@@ -6,6 +6,7 @@ exchange in `paper_keys`.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
@@ -28,12 +29,21 @@ from loans.services.audit import By
 from loans.services.transitions import remark
 from loans.vault import Keyring, fingerprint
 
+DAY = timedelta(days=1)
+# Every account is asked for every minute, and a paper one comes with months of loans: without an
+# end somebody could fill the disk that money is noted on.
+MOST_OPEN = 20
+MOST_A_DAY = 20
 YOURS_ALREADY = "You have added this key before: it is “{label}”."
 NOT_HERE = "This key cannot be added. If you are sure that it is yours, ask an administrator."
 
 
 class Declined(Exception):
     """What was asked is not done; the message is a sentence for the person who asked."""
+
+
+class TooMany(Declined):
+    """The person has enough keys; the message is a sentence."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +91,15 @@ def add(
 ) -> Account:
     """Keep a new key, sealed, with a check asked for.
 
-    Raises Declined if the key is here already; whose it is, is told to its owner only.
+    Raises Declined if the key is here already; whose it is, is told to its owner only. Raises
+    TooMany if the person has enough.
     """
     account = new_account(venue=venue, label=label, by=by)
     account.allow_money = allow_money or venue == Venue.PAPER
     sealing.put(account, credentials)
     with transaction.atomic():
+        one_at_a_time(by.person)
+        refuse_too_many(by)
         _save_unique(account, by.person)
         by.record(
             "key_added",
@@ -215,6 +228,20 @@ def remove(account: Account, *, by: By) -> None:
         held.feeds.all().delete()
         held.terms.all().delete()
         by.record("key_removed", held, label=held.label, fingerprint=held.fingerprint)
+
+
+def one_at_a_time(person: Person) -> None:
+    """Let whatever else adds a key of this person wait until the transaction ends."""
+    User.objects.select_for_update().get(pk=person.pk)
+
+
+def refuse_too_many(by: By) -> None:
+    """Raises TooMany, for what the person has or has added within a day."""
+    if owned_by(by.person).count() >= MOST_OPEN:
+        raise TooMany(f"You have {MOST_OPEN} keys, and more are not kept. Remove one first.")
+    lately = Account.objects.filter(owner=by.person, created_at__gt=by.at - DAY)
+    if lately.count() >= MOST_A_DAY:
+        raise TooMany(f"You added {MOST_A_DAY} keys within a day. Add the next one tomorrow.")
 
 
 def new_account(*, venue: Venue, label: str, by: By) -> Account:

@@ -3,14 +3,19 @@ row. `fetch` is the only step that uses the network, and no transaction is open 
 """
 
 import requests
-from django.contrib.auth.models import User
 from django.db import transaction
 
 from loans.bitmart.secret import Credentials
 from loans.models import Account, Venue
 from loans.models.accounts import AccountQuerySet
 from loans.services.audit import By
-from loans.services.keys import Sealing, new_account, owned_by
+from loans.services.keys import (
+    Sealing,
+    new_account,
+    one_at_a_time,
+    owned_by,
+    refuse_too_many,
+)
 
 CONNECT_SECONDS, READ_SECONDS = 5, 60  # a believable past takes the paper exchange a while
 BODY_LIMIT_BYTES = 16 * 1024
@@ -21,12 +26,16 @@ class NoPaperKey(Exception):
 
 
 def ask(*, by: By) -> Account:
-    """A row for a paper key that a worker will fetch; the one still pending, if there is one."""
+    """A row for a paper key that a worker will fetch; the one still pending, if there is one.
+
+    Raises TooMany if the person has enough.
+    """
     mine = owned_by(by.person).filter(venue=Venue.PAPER)
     with transaction.atomic():
-        User.objects.select_for_update().get(pk=by.person.pk)  # a double click waits here
+        one_at_a_time(by.person)
         if (already := mine.filter(status=Account.Status.PENDING).first()) is not None:
             return already
+        refuse_too_many(by)
         account = new_account(venue=Venue.PAPER, label=_free_label(mine), by=by)
         account.status, account.allow_money = Account.Status.PENDING, True
         account.save(force_insert=True)

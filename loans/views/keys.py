@@ -20,7 +20,7 @@ from loans.forms.shares import ShareForm
 from loans.htmx import HtmxHttpRequest, render_page
 from loans.models import Account, SiteState, Venue
 from loans.services import key_cards, keys, loading, paper_keys, shares
-from loans.services.keys import Declined
+from loans.services.keys import Declined, TooMany
 from loans.tasks.bell import ring
 from loans.views import history_rows
 from loans.views.who import has_proved_lately, prove_again, take_kept, who
@@ -78,9 +78,12 @@ def page(request: HtmxHttpRequest, pk: UUID) -> HttpResponse:
 @require_POST
 def connect_paper(request: HtmxHttpRequest) -> HttpResponse:
     """One click: a worker asks the paper exchange for a key with balances and a past."""
-    with transaction.atomic():
-        account = paper_keys.ask(by=who(request, timezone.now()))
-        transaction.on_commit(lambda: ring(tasks.connect_paper_key, str(account.pk)))
+    try:
+        with transaction.atomic():
+            account = paper_keys.ask(by=who(request, timezone.now()))
+            transaction.on_commit(lambda: ring(tasks.connect_paper_key, str(account.pk)))
+    except TooMany as exc:
+        messages.error(request, str(exc))
     return see_other("loans:keys")
 
 
@@ -99,6 +102,8 @@ def add(request: HtmxHttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             account = _add(request, form)
+        except TooMany as exc:
+            form.add_error(None, str(exc))
         except Declined as exc:
             form.add_error("access_key", str(exc))
         else:

@@ -9,7 +9,7 @@ from loans.models import Account, AuditEvent, Instruction, KeyLight, State, Venu
 from loans.services import keys
 from loans.services.audit import By
 from loans.services.credentials import open_credentials
-from loans.services.keys import Declined, Sealing
+from loans.services.keys import Declined, Sealing, TooMany
 from loans.vault import Keyring
 from tests.factories import NOW, make_account, make_instruction, make_share
 
@@ -86,6 +86,15 @@ def test_a_key_of_somebody_else_is_refused_without_saying_so(owner: User, strang
         add_key(stranger)
     assert str(refusal.value) == keys.NOT_HERE
     assert "Desk" not in str(refusal.value)
+
+
+def test_own_keys_count_like_those_of_paper(owner: User) -> None:
+    for _ in range(keys.MOST_OPEN):
+        make_account(owner=owner)
+
+    with pytest.raises(TooMany, match="Remove one first"):
+        add_key(owner)
+    assert actions() == []
 
 
 def test_a_removed_key_may_be_added_again(owner: User) -> None:

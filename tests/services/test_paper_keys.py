@@ -9,10 +9,10 @@ from loans.bitmart.secret import Credentials
 from loans.models import Account
 from loans.services import keys, paper_keys
 from loans.services.audit import By
-from loans.services.keys import Sealing
+from loans.services.keys import Sealing, TooMany
 from loans.services.paper_keys import NoPaperKey
 from loans.vault import Keyring
-from tests.factories import NOW
+from tests.factories import NOW, make_account
 from tests.paper_fixture import Paper
 
 SEALING = Sealing(Keyring.parse(settings.CREDENTIAL_KEYS), settings.FINGERPRINT_PEPPER)
@@ -81,6 +81,35 @@ def test_each_paper_key_has_a_name_of_its_own(owner: User) -> None:
         labels.append(account.label)
 
     assert labels == ["Paper", "Paper 2", "Paper 3"]
+
+
+def test_a_person_has_so_many_keys_and_no_more(owner: User, stranger: User) -> None:
+    for _ in range(keys.MOST_OPEN):
+        make_account(owner=owner, created_at=NOW - keys.DAY)
+
+    with pytest.raises(TooMany, match="Remove one first"):
+        paper_keys.ask(by=By(owner, NOW))
+    assert Account.objects.count() == keys.MOST_OPEN
+    assert paper_keys.ask(by=By(stranger, NOW))
+
+    keys.remove(Account.objects.filter(owner=owner).first(), by=By(owner, NOW))
+    assert paper_keys.ask(by=By(owner, NOW))
+
+
+def test_removing_keys_makes_no_room_for_more_on_the_same_day(owner: User) -> None:
+    for _ in range(keys.MOST_A_DAY):
+        keys.remove(make_account(owner=owner, created_at=NOW), by=By(owner, NOW))
+
+    with pytest.raises(TooMany, match="tomorrow"):
+        paper_keys.ask(by=By(owner, NOW))
+    assert paper_keys.ask(by=By(owner, NOW + keys.DAY))
+
+
+def test_a_second_click_finds_the_last_key_that_there_is_room_for(owner: User) -> None:
+    for _ in range(keys.MOST_OPEN - 1):
+        make_account(owner=owner)
+
+    assert paper_keys.ask(by=By(owner, NOW)) == paper_keys.ask(by=By(owner, NOW))
 
 
 def test_a_key_that_was_removed_while_it_was_fetched_stays_removed(owner: User) -> None:

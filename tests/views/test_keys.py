@@ -8,6 +8,7 @@ from django.test import Client
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from loans.models import Account, AuditEvent, KeyLight, State, Venue
+from loans.services.keys import MOST_OPEN
 from tests.factories import NOW, PASSWORD, make_account, make_instruction, make_share
 from tests.views.people import let_time_pass, sign_in
 
@@ -141,6 +142,24 @@ def test_a_key_of_another_person_is_refused_neutrally(browser: Client, stranger:
     assert answer.status_code == 422
     assert "This key cannot be added" in page
     assert "owner" not in page.split("</nav>")[-1].split("<aside")[0]
+
+
+def test_whoever_has_enough_keys_is_told_so_and_keeps_what_was_typed(
+    browser: Client, owner: User
+) -> None:
+    for _ in range(MOST_OPEN):
+        make_account(owner=owner)
+
+    asked = browser.post("/keys/paper/", follow=True).content.decode()
+    answer = browser.post("/keys/add/", FORM | {"label": "My typed name"})
+
+    assert "Remove one first" in asked
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert "Remove one first" in page
+    assert "My typed name" in page
+    assert "canary" not in page
+    assert Account.objects.count() == MOST_OPEN
 
 
 def test_a_live_key_asks_for_the_password_after_ten_minutes_and_keeps_no_post(
