@@ -122,6 +122,19 @@ def change_account(browser: Client, account: Account, **fields: str) -> int:
     return browser.post(path, form | fields).status_code
 
 
+def test_a_name_that_misleads_is_not_given_and_holds_no_switch_up(
+    browser: Client, account: Account
+) -> None:
+    assert change_account(browser, account, label="Desk \u202e") == 200
+    Account.objects.filter(pk=account.pk).update(label="Old \u202e")
+    account.refresh_from_db()
+    assert account.label == "Old \u202e"
+
+    assert change_account(browser, account, stopped="on") == 302
+    account.refresh_from_db()
+    assert account.stopped
+
+
 def test_an_account_keeps_its_owner_and_its_rights(
     browser: Client, staff: User, account: Account
 ) -> None:

@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 
 from loans.admin.base import Audited, ReadOnly, ReadOnlyRows
+from loans.forms.texts import refuse_hidden
 from loans.models import Account, AccountShare, Feed, KeyLight
 
 SWITCHES = ("disabled", "stopped", "repay_only")
@@ -20,6 +21,12 @@ class AccountForm(forms.ModelForm):
 
         model = Account
         fields = ("label", *SWITCHES)
+
+    def clean_label(self) -> str:
+        """A new name is one that the Keys page would take; an old one holds no switch up."""
+        if "label" in self.changed_data:
+            refuse_hidden(self.cleaned_data["label"])
+        return self.cleaned_data["label"]
 
     def clean(self) -> dict[str, Any]:
         """Refuse to put a switch back."""

@@ -3,6 +3,8 @@
 from django import forms
 from django.http import QueryDict
 
+from loans.forms.texts import refuse_hidden_in_lines
+
 REASON_LENGTH = 400
 
 
@@ -21,6 +23,7 @@ class DecisionForm(forms.Form):
     reason = forms.CharField(
         label="How you know",
         max_length=REASON_LENGTH,
+        validators=[refuse_hidden_in_lines],
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text="What you looked at, for example the loan list in the exchange's own pages.",
         error_messages={

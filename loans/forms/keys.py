@@ -6,6 +6,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from loans.bitmart.secret import Credentials
+from loans.forms.texts import refuse_hidden
 from loans.models import Account, Venue
 
 KEY_LENGTH = 200
@@ -65,6 +66,7 @@ class LabelForm(forms.Form):
     label = forms.CharField(
         label="Name",
         max_length=60,
+        validators=[refuse_hidden],
         help_text="As you and your colleagues will know it.",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )

@@ -87,7 +87,7 @@ def test_a_person_decides_with_a_record_and_a_reason(desk: Desk) -> None:
 
     response = desk.client.post(
         url(instruction, "decide/"),
-        {"verdict": "executed", "record": "B77", "reason": "Seen in the loan list."},
+        {"verdict": "executed", "record": "B77", "reason": "Seen in the loan list.\r\n\tTwice."},
     )
 
     instruction.refresh_from_db()
@@ -145,6 +145,7 @@ def test_a_decision_wants_the_password_and_keeps_the_typing(desk: Desk) -> None:
             "A record shows that it happened",
         ),
         ({"verdict": "executed", "record": "B99", "reason": "kept text"}, "B99"),
+        ({"verdict": "executed", "reason": "Seen \u202eby me"}, "a character that cannot be seen"),
     ],
 )
 def test_half_a_decision_is_refused_and_the_typing_kept(

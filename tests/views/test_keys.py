@@ -109,6 +109,10 @@ def test_the_tick_box_allows_money(browser: Client, owner: User) -> None:
         ({"secret": ""}, "This field is required"),
         ({"venue": "elsewhere"}, "not one of the available choices"),
         ({"label": "x" * 61}, "at most 60 characters"),
+        ({"label": "Desk \u202e"}, "a character that cannot be seen"),
+        ({"label": "\u200b"}, "a character that cannot be seen"),
+        ({"label": "two\nlines"}, "a character that cannot be seen"),
+        ({"label": "\u2028Desk\u2029x"}, "a character that cannot be seen"),
     ],
 )
 def test_a_form_that_is_wrong_keeps_what_was_typed_but_not_the_key(
@@ -308,6 +312,7 @@ def test_a_name_is_changed_and_a_wrong_one_is_not(browser: Client, owner: User) 
 
     browser.post(f"/keys/{account.pk}/rename/", {"label": "Night desk"})
     browser.post(f"/keys/{account.pk}/rename/", {"label": " "})
+    browser.post(f"/keys/{account.pk}/rename/", {"label": "Night\u200bdesk"})
 
     account.refresh_from_db()
     assert account.label == "Night desk"
