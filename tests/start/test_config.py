@@ -23,7 +23,7 @@ PATTERN=a#b
 """
 
 
-def test_an_env_file_reads_as_the_application_reads_it(tmp_path: Path) -> None:
+def test_an_env_file_reads_by_the_rules_of_django_environ(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(ENV_FILE)
     theirs: dict[str, str] = {}
 
