@@ -100,7 +100,7 @@ def check_venues(app_configs: Sequence[Any] | None, **kwargs: Any) -> Iterable[C
     if settings.CONFIRM_MIN_SECONDS >= settings.CONFIRM_MAX_SECONDS:
         hint = "Nobody could confirm anything."
         text = "CONFIRM_MIN_SECONDS must be less than CONFIRM_MAX_SECONDS."
-        yield Error(text, hint=hint, id="loans.E015")
+        yield Error(text, hint=hint, id="loans.E016")
 
 
 @register(Tags.security, OURS)
@@ -111,7 +111,7 @@ def check_servers(app_configs: Sequence[Any] | None, **kwargs: Any) -> Iterable[
     for name, address in addresses.items():
         if address and not _is_readable(name, str(address)):
             hint = "It is like `redis://:password@host:6379/0`."
-            yield Error(f"{name} is not readable.", hint=hint, id="loans.E016")
+            yield Error(f"{name} is not readable.", hint=hint, id="loans.E017")
         else:
             yield from _open_server(name, str(address))
     found = settings.DATABASES["default"]
@@ -141,10 +141,10 @@ def check_exposure(app_configs: Sequence[Any] | None, **kwargs: Any) -> Iterable
         yield Error("ALLOWED_HOSTS allows every host.", hint=hint, id="loans.E009")
     if any(set(host) & set("/ ") for host in settings.ALLOWED_HOSTS):
         hint = "Names alone, with commas and no spaces: `loans.example.com,localhost`."
-        yield Error("ALLOWED_HOSTS is not readable.", hint=hint, id="loans.E017")
+        yield Error("ALLOWED_HOSTS is not readable.", hint=hint, id="loans.E018")
     if not all(ORIGIN.fullmatch(origin) for origin in settings.CSRF_TRUSTED_ORIGINS):
         hint = "Scheme and name, with commas and no spaces: `https://loans.example.com`."
-        yield Error("CSRF_TRUSTED_ORIGINS is not readable.", hint=hint, id="loans.E018")
+        yield Error("CSRF_TRUSTED_ORIGINS is not readable.", hint=hint, id="loans.E019")
     if not is_loopback(settings.BIND) and not settings.HTTPS:
         hint = "Put a proxy with https before it and set MARGINSITE_HTTPS=true."
         yield Warning("Sign-ins travel in plain text.", hint=hint, id="loans.W010")
@@ -196,16 +196,6 @@ def check_sealed_keys(
         )
 
 
-def _is_readable(name: str, address: str) -> bool:
-    """As far as can be told without asking: a broker may be whatever Celery knows."""
-    try:
-        if name == "CACHE_URL":
-            ConnectionPool.from_url(address)
-        return bool(urlsplit(address).scheme)
-    except ValueError:
-        return False
-
-
 def _open_server(name: str, address: str) -> Iterator[CheckMessage]:
     parts = urlsplit(address)
     has_host = parts.scheme in ("redis", "rediss", "rediscache", "amqp", "amqps")
@@ -235,3 +225,13 @@ def _is_network(entry: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_readable(name: str, address: str) -> bool:
+    """As far as can be told without asking: a broker may be whatever Celery knows."""
+    try:
+        if name == "CACHE_URL":
+            ConnectionPool.from_url(address)
+        return bool(urlsplit(address).scheme)
+    except ValueError:
+        return False
