@@ -85,7 +85,7 @@ try:
 except OSError as exc:
     raise environ.ImproperlyConfigured(f"MARGINSITE_DATA_DIR cannot be made: {exc}") from exc
 DATABASE_URL = text_setting("DATABASE_URL", f"sqlite:///{DATA_DIR / 'marginsite.sqlite3'}")
-DATABASES = {"default": database_of(DATABASE_URL)}
+DATABASES = {"default": {"OPTIONS": {}} | database_of(DATABASE_URL)}
 IS_SQLITE = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
 
 # --- Secrets -----------------------------------------------------------------------------------
@@ -176,18 +176,18 @@ TEMPLATES = [
 FORM_RENDERER = "django.forms.renderers.DjangoTemplates"
 
 # --- Database ----------------------------------------------------------------------------------
+# What the URL asks for besides stays: how a line is encrypted, above all.
 if IS_SQLITE:
     # IMMEDIATE, or read-then-write transactions fail with "database is locked"; FULL, or a power
-    # cut may
-    # forget a committed SENDING.
+    # cut may forget a committed SENDING.
     DATABASES["default"]["CONN_MAX_AGE"] = 60
-    DATABASES["default"]["OPTIONS"] = {
+    DATABASES["default"]["OPTIONS"] |= {
         "transaction_mode": "IMMEDIATE",
         "timeout": 10,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
 else:
-    DATABASES["default"]["OPTIONS"] = {
+    DATABASES["default"]["OPTIONS"] |= {
         "pool": {"min_size": 0, "max_size": 8, "timeout": 10},
         "prepare_threshold": 5,  # for `loans.services.sql.ask`; nothing else is prepared
     }

@@ -1,9 +1,12 @@
 """Nothing starts on dangerous settings, or beside a database whose secrets are gone."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -76,6 +79,30 @@ def test_no_server_starts_by_itself_on_them(program: list[str], tmp_path: Path) 
     assert outcome.returncode != 0
     assert "loans.E008" in outcome.stderr
     assert "Traceback" not in outcome.stderr
+
+
+def settings_with(address: str, data_dir: Path) -> dict[str, Any]:
+    """The database's settings as this DATABASE_URL makes them."""
+    program = "import json, marginsite.settings as s; print(json.dumps(s.DATABASES['default']))"
+    outcome = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={"MARGINSITE_DATA_DIR": str(data_dir), "DATABASE_URL": address},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(outcome.stdout)
+
+
+def test_what_a_database_address_asks_for_is_kept(tmp_path: Path) -> None:
+    asked = {"sslmode": "verify-full", "sslrootcert": "/etc/ca.pem", "options": "-c x.y=z"}
+    address = f"postgres://user:word@db.example.org/marginsite?{urlencode(asked)}&pool=false"
+
+    found = settings_with(address, tmp_path)["OPTIONS"]
+
+    assert asked.items() <= found.items()
+    assert (found["pool"]["max_size"], found["prepare_threshold"]) == (8, 5)
 
 
 def test_lost_secrets_beside_a_database_are_not_replaced(tmp_path: Path) -> None:
