@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from ipaddress import ip_address, ip_network
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register, run_checks
@@ -120,7 +120,11 @@ def check_servers(app_configs: Sequence[Any] | None, **kwargs: Any) -> Iterable[
     if not found.get("PASSWORD"):
         yield _without_password("DATABASE_URL")
     if found.get("OPTIONS", {}).get("sslmode") not in ENCRYPTED:
-        yield _without_encryption("DATABASE_URL", "Add `?sslmode=verify-full` to it.")
+        yield _without_encryption(
+            "DATABASE_URL",
+            "Add `?sslmode=verify-full` to it, and `&sslrootcert=` "
+            "with the file of the authority that signed its certificate.",
+        )
 
 
 @register(Tags.security, OURS)
@@ -203,10 +207,19 @@ def _open_server(name: str, address: str) -> Iterator[CheckMessage]:
         return
     if not parts.password:
         yield _without_password(name)
-    query = parse_qs(parts.query)
-    is_encrypted = parts.scheme in ("rediss", "amqps")
-    if not is_encrypted or query.get("ssl_cert_reqs") in (["none"], ["CERT_NONE"]):
-        yield _without_encryption(name, "Use `rediss://` and leave certificates checked.")
+    if parts.scheme not in ("rediss", "amqps") or not _checks_certificates(name, parts):
+        hint = "Use `rediss://`, for CELERY_BROKER_URL with `?ssl_cert_reqs=required` at its end."
+        yield _without_encryption(name, hint)
+
+
+def _checks_certificates(name: str, parts: SplitResult) -> bool:
+    """Whether the server must show who it is. The cache asks unless it is told not to; Celery asks
+    Redis only if it is told to.
+    """
+    told = parse_qs(parts.query).get("ssl_cert_reqs", [""])[-1]
+    if not told:
+        return name != "CELERY_BROKER_URL" or parts.scheme != "rediss"
+    return told in ("required", "CERT_REQUIRED")
 
 
 def _without_password(name: str) -> Error:
@@ -216,7 +229,8 @@ def _without_password(name: str) -> Error:
 
 
 def _without_encryption(name: str, hint: str) -> Error:
-    return Error(f"{name} is on another machine without encryption.", hint=hint, id="loans.E007")
+    text = f"{name} is on another machine without encryption that can be trusted."
+    return Error(text, hint=hint, id="loans.E007")
 
 
 def _is_network(entry: str) -> bool:

@@ -15,6 +15,7 @@ REMOTE_CACHE = {
     "BACKEND": "django.core.cache.backends.redis.RedisCache",
     "LOCATION": "redis://:word@cache.example.org",
 }
+BROKER = "rediss://:word@broker.example.org/0"
 
 
 def ids(**kwargs: Any) -> list[str]:
@@ -38,6 +39,8 @@ def test_the_defaults_are_fine() -> None:
         ({"MONEY_PROBED_VENUES": ["elsewhere"]}, "loans.E005"),
         ({"CELERY_BROKER_URL": "rediss://broker.example.org/0"}, "loans.E006"),
         ({"CELERY_BROKER_URL": "redis://:word@broker.example.org/0"}, "loans.E007"),
+        ({"CELERY_BROKER_URL": BROKER}, "loans.E007"),
+        ({"CELERY_BROKER_URL": f"{BROKER}?ssl_cert_reqs=none"}, "loans.E007"),
         ({"CACHES": {"default": REMOTE_CACHE}}, "loans.E007"),
         ({"DEBUG": True, "ALLOWED_HOSTS": ["desk.example.org"]}, "loans.E008"),
         ({"DEBUG": True, "BIND": "0.0.0.0"}, "loans.E008"),
@@ -71,7 +74,8 @@ def test_a_dangerous_setting_is_named(
         {"MONEY_EXPIRY_SECONDS": 2, "BITMART_BASE_URL": "http://127.0.0.1:8001"},
         {"CELERY_BROKER_URL": "redis://127.0.0.1:6379/0"},
         {"CELERY_BROKER_URL": "redis+socket:///run/broker.sock"},
-        {"CELERY_BROKER_URL": "rediss://:word@broker.example.org/0"},
+        {"CELERY_BROKER_URL": f"{BROKER}?ssl_cert_reqs=required"},
+        {"CACHES": {"default": REMOTE_CACHE | {"LOCATION": "rediss://:word@cache.example.org"}}},
         {"DEBUG": True, "ALLOWED_HOSTS": ["localhost", "[::1]"]},
         {"BIND": "0.0.0.0", "HTTPS": True, "ALLOWED_HOSTS": ["desk.example.org"]},
         {"TRUSTED_PROXIES": ["10.0.0.1", "fd00::/8"]},

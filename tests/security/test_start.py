@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from pytest_django import Settings
 
-from loans.checks import refuse_danger
+from loans.checks import OURS, refuse_danger
 from marginsite.secrets_file import Secrets
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,6 +104,16 @@ def test_what_a_database_address_asks_for_is_kept(tmp_path: Path) -> None:
 
     assert asked.items() <= found.items()
     assert (found["pool"]["max_size"], found["prepare_threshold"]) == (8, 5)
+
+
+def test_the_addresses_that_the_readme_shows_are_accepted(tmp_path: Path) -> None:
+    _, _, chapter = (ROOT / "README.md").read_text().partition("## On PostgreSQL and Redis\n")
+    shown = dict(re.findall(r"^([A-Z_]+)=(\S+)$", chapter.partition("\n## ")[0], re.MULTILINE))
+
+    outcome = manage("check", "--tag", OURS, MARGINSITE_DATA_DIR=str(tmp_path), **shown)
+
+    assert shown.keys() == {"DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL"}
+    assert outcome.returncode == 0, outcome.stderr
 
 
 def test_lost_secrets_beside_a_database_are_not_replaced(tmp_path: Path) -> None:
