@@ -32,7 +32,8 @@ from loans.models import (
 from loans.services import history, json_files, loan_costs
 from loans.services.exports import number_cell, text_cell, time_cell
 from loans.services.filters import HistoryFilter
-from loans.services.job_files import open_new, settle
+from loans.services.job_files import settle
+from loans.services.new_files import open_new
 
 RUN = 2000
 CERTIFICATE = "certificate"

@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from loans.models import Job
 from loans.services.jobs import CannotBeMade, File, Hold
+from loans.services.new_files import flush, open_new
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FULL = (
@@ -68,7 +69,7 @@ class Folder:
         hold.remember()
         place = self.place_of(hold.job)
         os.replace(self._draft(hold.job), place)
-        _settle_folder(self.path)
+        flush(self.path)
         try:
             hold.finish(File(name, media_type, size, sha256))
         except BaseException:
@@ -100,13 +101,6 @@ class Folder:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-def open_new(place: Path) -> BinaryIO:
-    """A file for this site's user alone, empty, to write and read back."""
-    place.unlink(missing_ok=True)
-    descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-    return os.fdopen(descriptor, "w+b")
-
-
 def settle(file: BinaryIO) -> tuple[int, str]:
     """Put every byte on disk; the size and the SHA-256 of what lies there now."""
     file.flush()
@@ -125,15 +119,6 @@ def saying_what_is_wrong() -> Iterator[None]:
         if exc.errno not in NO_ROOM:
             raise
         raise CannotBeMade(FULL) from exc
-
-
-def _settle_folder(path: Path) -> None:
-    """A name is on disk only once its folder is."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _remove(place: Path) -> None:

@@ -1,5 +1,6 @@
 """The backup is whole, closed to others, and without the keys."""
 
+import errno
 import sqlite3
 import stat
 from pathlib import Path
@@ -62,6 +63,21 @@ def test_a_copy_never_overwrites(database: sqlite3.Connection, tmp_path: Path) -
         copy(tmp_path / "source.sqlite3", tmp_path / "copy.sqlite3")
 
     assert (tmp_path / "copy.sqlite3").read_text() == "yesterday's"
+
+
+def test_a_disk_that_knows_no_links_takes_it_too(
+    database: sqlite3.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", refused)
+    (tmp_path / "target").mkdir()
+
+    copy(tmp_path / "source.sqlite3", tmp_path / "target" / "copy.sqlite3")
+
+    (only,) = (tmp_path / "target").iterdir()
+    assert sqlite3.connect(only).execute("SELECT amount FROM loan").fetchall()
 
 
 def test_a_damaged_database_leaves_no_backup(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ The same as the button on the history page, done here and now, also while no wor
 the middle it goes on when it is run again; nothing that lies in the folder is overwritten.
 """
 
-import errno
 import os
 import shutil
 import time
@@ -20,11 +19,10 @@ from django.utils import timezone
 from loans.models import Account, Job
 from loans.services import jobs
 from loans.services.audit import By
-from loans.services.job_files import open_new
+from loans.services.new_files import draft_of
 from loans.tasks.jobs import folder, run_job
 
 LOOK_SECONDS = 1
-NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
 
 
 class Command(BaseCommand):
@@ -90,30 +88,14 @@ def _find(text: str) -> Account:
     return found[0]
 
 
-def _name(draft: Path, target: Path) -> None:
-    """Give a file its name, never one that is taken. A USB stick knows no links."""
-    try:
-        os.link(draft, target)
-    except OSError as exc:
-        if exc.errno not in NO_LINKS or target.exists():
-            raise
-        draft.rename(target)
-
-
 def _copy(source: Path, to: Path, name: str) -> Path:
     """Copy under the name, or the next one that is free; on disk before it has its name."""
     stem, _, ending = name.rpartition(".")
     names = (f"{stem}.{ending}" if n == 1 else f"{stem}-{n}.{ending}" for n in count(1))
     target = next(to / each for each in names if not (to / each).exists())
-    draft = target.with_name(f".{target.name}.part")
     try:
-        with source.open("rb") as old, open_new(draft) as new:
-            shutil.copyfileobj(old, new)
-            new.flush()
-            os.fsync(new.fileno())
-        _name(draft, target)
+        with draft_of(target) as draft:
+            shutil.copyfile(source, draft)
     except OSError as exc:
         raise CommandError(f"The archive could not be copied: {exc}") from exc
-    finally:
-        draft.unlink(missing_ok=True)
     return target

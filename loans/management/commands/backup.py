@@ -7,7 +7,6 @@ is stolen must not open the exchange keys, so that file is kept apart.
 """
 
 import contextlib
-import os
 import sqlite3
 from argparse import ArgumentParser
 from pathlib import Path
@@ -15,6 +14,8 @@ from pathlib import Path
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
+
+from loans.services.new_files import draft_of
 
 
 class Command(BaseCommand):
@@ -47,12 +48,7 @@ def copy(source: Path, target: Path) -> None:
 
     Raises FileExistsError, OSError or sqlite3.Error; then nothing is left at the target.
     """
-    if target.exists():
-        raise FileExistsError(target)
-    draft = target.with_name(f".{target.name}.part")
-    draft.unlink(missing_ok=True)
-    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    try:
+    with draft_of(target) as draft:
         reading = sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)
         with contextlib.closing(reading) as old, contextlib.closing(sqlite3.connect(draft)) as new:
             old.backup(new)  # one read transaction; under WAL nobody waits for it
@@ -64,15 +60,3 @@ def copy(source: Path, target: Path) -> None:
             verdict = new.execute("PRAGMA integrity_check").fetchone()[0]
             if verdict != "ok":
                 raise sqlite3.DatabaseError(f"the copy is damaged ({verdict})")
-        _sync(draft)
-        os.link(draft, target)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
