@@ -7,7 +7,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from marginsite.settings import bool_setting, database_of, decimal_setting
-from tests.security.test_start import manage
+from tests.commands import manage
 
 UNREADABLE = (
     "postgres//me:a-secret@host/name",

@@ -103,6 +103,14 @@ def recover(*, journal: Journal, now: datetime, why: str) -> int:
     return moved
 
 
+def expect_recovery(*, journal: Journal, epoch: int, now: datetime) -> None:
+    """Have the next tick recover, before anything is claimed: a copy of the database takes its
+    place, which remembers `epoch` recoveries. Raises: OSError if the journal cannot be written.
+    """
+    newest = max(epoch, _newest_epoch(journal.entries()))
+    journal.append(Entry("", now, "", 0, epoch=newest + 1))
+
+
 def _doubt(states: Collection[State], *, now: datetime, why: str) -> int:
     """Move what is in these states to UNKNOWN; give how many."""
     was_seen_signed = State.SENDING in states

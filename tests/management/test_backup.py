@@ -6,10 +6,8 @@ import stat
 from pathlib import Path
 
 import pytest
-from django.core.management import CommandError, call_command
-from django.db import connection
 
-from loans.management.commands.backup import copy
+from loans.services.copies import copy_sqlite
 
 SESSION = "the-key-of-a-session"
 
@@ -32,14 +30,14 @@ def test_a_copy_holds_what_was_committed_and_not_what_was_not(
 ) -> None:
     database.execute("INSERT INTO loan VALUES ('1')")  # not committed
 
-    copy(tmp_path / "source.sqlite3", tmp_path / "copy.sqlite3")
+    copy_sqlite(tmp_path / "source.sqlite3", tmp_path / "copy.sqlite3")
 
     copied = sqlite3.connect(tmp_path / "copy.sqlite3")
     assert copied.execute("SELECT amount FROM loan").fetchall() == [("15.00034374",)]
 
 
 def test_a_copy_signs_nobody_in(database: sqlite3.Connection, tmp_path: Path) -> None:
-    copy(tmp_path / "source.sqlite3", tmp_path / "copy.sqlite3")
+    copy_sqlite(tmp_path / "source.sqlite3", tmp_path / "copy.sqlite3")
 
     assert database.execute("SELECT session_key FROM django_session").fetchall() == [(SESSION,)]
     assert SESSION.encode() not in (tmp_path / "copy.sqlite3").read_bytes()
@@ -50,7 +48,7 @@ def test_a_copy_is_one_file_that_only_its_owner_reads(
 ) -> None:
     (tmp_path / "target").mkdir()
 
-    copy(tmp_path / "source.sqlite3", tmp_path / "target" / "copy.sqlite3")
+    copy_sqlite(tmp_path / "source.sqlite3", tmp_path / "target" / "copy.sqlite3")
 
     (only,) = (tmp_path / "target").iterdir()
     assert stat.S_IMODE(only.stat().st_mode) == 0o600
@@ -60,7 +58,7 @@ def test_a_copy_never_overwrites(database: sqlite3.Connection, tmp_path: Path) -
     (tmp_path / "copy.sqlite3").write_text("yesterday's")
 
     with pytest.raises(FileExistsError):
-        copy(tmp_path / "source.sqlite3", tmp_path / "copy.sqlite3")
+        copy_sqlite(tmp_path / "source.sqlite3", tmp_path / "copy.sqlite3")
 
     assert (tmp_path / "copy.sqlite3").read_text() == "yesterday's"
 
@@ -74,7 +72,7 @@ def test_a_disk_that_knows_no_links_takes_it_too(
     monkeypatch.setattr("os.link", refused)
     (tmp_path / "target").mkdir()
 
-    copy(tmp_path / "source.sqlite3", tmp_path / "target" / "copy.sqlite3")
+    copy_sqlite(tmp_path / "source.sqlite3", tmp_path / "target" / "copy.sqlite3")
 
     (only,) = (tmp_path / "target").iterdir()
     assert sqlite3.connect(only).execute("SELECT amount FROM loan").fetchall()
@@ -84,15 +82,6 @@ def test_a_damaged_database_leaves_no_backup(tmp_path: Path) -> None:
     (tmp_path / "source.sqlite3").write_bytes(b"SQLite format 3\0" + b"\1" * 5000)
 
     with pytest.raises(sqlite3.Error):
-        copy(tmp_path / "source.sqlite3", tmp_path / "copy.sqlite3")
+        copy_sqlite(tmp_path / "source.sqlite3", tmp_path / "copy.sqlite3")
 
     assert [p.name for p in tmp_path.iterdir()] == ["source.sqlite3"]
-
-
-@pytest.mark.postgresql
-@pytest.mark.django_db
-def test_on_postgresql_the_right_command_is_named(tmp_path: Path) -> None:
-    assert connection.vendor == "postgresql"
-
-    with pytest.raises(CommandError, match="pg_dump"):
-        call_command("backup", str(tmp_path / "copy"))

@@ -17,22 +17,7 @@ from pytest_django import Settings
 
 from loans.checks import OURS, refuse_danger
 from marginsite.secrets_file import Secrets
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def manage(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run manage.py as the start does, with these variables set."""
-    passed_on = ("PATH", "HOME", "TEST_WITHOUT_ENV_FILE")
-    kept = {name: os.environ[name] for name in passed_on if name in os.environ}
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
-        env=kept | variables,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+from tests.commands import ROOT, manage
 
 
 def test_the_first_start_refuses_tracebacks_for_the_whole_network(settings: Settings) -> None:

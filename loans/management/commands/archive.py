@@ -4,7 +4,6 @@ The same as the button on the history page, done here and now, also while no wor
 the middle it goes on when it is run again; nothing that lies in the folder is overwritten.
 """
 
-import os
 import shutil
 import time
 from argparse import ArgumentParser
@@ -16,6 +15,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from loans.management.owner import must_be_owner
 from loans.models import Account, Job
 from loans.services import jobs
 from loans.services.audit import By
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         """Make the archive, or go on making it, then copy it."""
         if not to.is_dir():
             raise CommandError(f"{to} is no folder.")
-        _must_be_owner(settings.DATA_DIR)
+        must_be_owner(settings.DATA_DIR)
         chosen = _find(account)
         by = By(chosen.owner, timezone.now())
         try:
@@ -68,13 +68,6 @@ class Command(BaseCommand):
                 said = words
             if job.is_open and job.lease_until > timezone.now():
                 time.sleep(LOOK_SECONDS)
-
-
-def _must_be_owner(place: Path) -> None:
-    """What another user makes there, and be it root, is closed to the site."""
-    owner = place.stat().st_uid if place.exists() else os.geteuid()
-    if os.geteuid() != owner:
-        raise CommandError(f"Run this as the user to whom {place} belongs (number {owner}).")
 
 
 def _find(text: str) -> Account:
