@@ -20,7 +20,7 @@ from redis import ConnectionPool
 
 from loans.bitmart.protocol import validate_base_url
 from loans.models import Venue
-from loans.services import resealing
+from loans.services import peppers, resealing
 from loans.vault import Keyring, VaultError
 
 OURS = "marginsite"  # the tag by which the start finds these
@@ -197,6 +197,27 @@ def check_sealed_keys(
             "is lost, start once with MARGINSITE_NEW_SECRETS=true, which removes what does not "
             "open; then put the exchange keys in and add the second factors again.",
             id="loans.E013",
+        )
+
+
+@register(Tags.database, OURS)
+def check_pepper(
+    app_configs: Sequence[Any] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> Iterable[CheckMessage]:
+    """The fingerprints of keys must be made with the pepper that made those which are stored."""
+    if "default" not in (databases or ()):
+        return
+    try:
+        is_another = peppers.is_another(settings.FINGERPRINT_PEPPER)
+    except DatabaseError:
+        return  # the tables are not there yet, or an older version made them
+    if is_another:
+        yield Error(
+            "This database belongs to another FINGERPRINT_PEPPER: secrets.env was lost or changed.",
+            hint="Put the secrets.env (or FINGERPRINT_PEPPER) back that belongs to it. If it is "
+            "lost, start once with MARGINSITE_NEW_SECRETS=true, then put the exchange keys in "
+            "again: under another pepper a key is not known again.",
+            id="loans.E015",
         )
 
 

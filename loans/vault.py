@@ -110,3 +110,8 @@ def fingerprint(access_key: str, *, pepper: str) -> str:
     the pepper.
     """
     return hmac.new(pepper.encode(), access_key.encode(), hashlib.sha256).hexdigest()[:16]
+
+
+def proof_of(pepper: str) -> str:
+    """Sixty-four hex digits by which a pepper is known again; they do not tell it."""
+    return hmac.new(pepper.encode(), b"marginsite: this pepper", hashlib.sha256).hexdigest()

@@ -109,6 +109,7 @@ class SiteState(models.Model):
     )
     recovery_epoch = models.PositiveIntegerField(default=0)
     recovered_at = models.DateTimeField(null=True, blank=True)
+    pepper_proof = models.CharField(max_length=64, blank=True, editable=False)
 
     class Meta:
         verbose_name_plural = "site state"

@@ -16,6 +16,8 @@ from django.core.management.base import SystemCheckError
 from pytest_django import Settings
 
 from loans.checks import OURS, refuse_danger
+from loans.models import SiteState
+from loans.services import peppers
 from marginsite.secrets_file import Secrets
 from tests.commands import ROOT, manage
 
@@ -156,3 +158,31 @@ def test_a_person_reads_a_sentence_and_no_traceback(tmp_path: Path) -> None:
     assert outcome.returncode == 1
     assert "secrets.env is missing" in outcome.stderr
     assert "Traceback" not in outcome.stderr
+
+
+@pytest.mark.django_db
+def test_another_pepper_is_refused_until_the_loss_is_known(settings: Settings) -> None:
+    """Where the database is not beside secrets.env, nothing else tells that it was replaced."""
+
+    def first_start() -> None:
+        call_command("first_start", "--without-administrator")
+
+    first_start()
+    settings.FINGERPRINT_PEPPER = "of a new secrets.env"
+    with pytest.raises(SystemCheckError, match=r"loans\.E015"):
+        first_start()
+
+    settings.NEW_SECRETS = True
+    first_start()
+    settings.NEW_SECRETS = False
+    first_start()
+
+
+@pytest.mark.django_db
+def test_an_older_database_notes_its_pepper_once() -> None:
+    peppers.note("the first", anew=False)
+    peppers.note("the second", anew=False)
+
+    assert peppers.is_another("the second")
+    assert not peppers.is_another("the first")
+    assert "the first" not in SiteState.load().pepper_proof

@@ -20,7 +20,7 @@ from django.utils import timezone
 from launch.console import say, step
 from loans import venues
 from loans.checks import OURS
-from loans.services import resealing, second_factors
+from loans.services import peppers, resealing, second_factors
 from loans.services.audit import By
 
 USERNAME = "admin"
@@ -46,6 +46,7 @@ class Command(BaseCommand):
                 _keep_private(Path(connection.settings_dict["NAME"]))
         if settings.NEW_SECRETS:
             _forget_lost_keys()
+        peppers.note(settings.FINGERPRINT_PEPPER, anew=settings.NEW_SECRETS)
         self.check(tags=[OURS], databases=["default"])
         venues.journal().compact(now=timezone.now())
         _collect_static_files()
