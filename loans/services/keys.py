@@ -32,8 +32,8 @@ from loans.vault import Keyring, fingerprint
 DAY = timedelta(days=1)
 # Every account is asked for every minute, and a paper one comes with months of loans: without an
 # end somebody could fill the disk that money is noted on.
-MOST_OPEN = 20
-MOST_A_DAY = 20
+MOST_OPEN = 50
+MOST_A_DAY = 50
 YOURS_ALREADY = "You have added this key before: it is “{label}”."
 NOT_HERE = "This key cannot be added. If you are sure that it is yours, ask an administrator."
 
