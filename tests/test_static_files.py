@@ -1,14 +1,18 @@
 """What is served beside our own files: the chart library's two, and an icon at its old address."""
 
 from io import StringIO
+from pathlib import Path
 
 from django.contrib.staticfiles import finders
 from django.core.management import call_command
 from django.test import Client
+from pytest_django import Settings
 
 
-def test_only_the_needed_files_of_the_chart_library_are_collected() -> None:
-    told = StringIO()
+def test_only_the_needed_files_of_the_chart_library_are_collected(
+    settings: Settings, tmp_path: Path
+) -> None:
+    settings.STATIC_ROOT, told = tmp_path, StringIO()
 
     call_command("collectstatic", "--noinput", "--dry-run", verbosity=2, stdout=told)
 

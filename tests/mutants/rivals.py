@@ -3,6 +3,7 @@
 from tests.mutants.mutant import service
 
 FILE = "tests/services/test_rivals.py"
+TWINS = "tests/services/test_twins.py"
 
 RIVALS = (
     service(
@@ -53,11 +54,38 @@ RIVALS = (
     service(
         "a repay-all takes any amount",
         "preflight",
-        "            _must_be_alone(instruction, amount)\n",
+        "        _must_be_alone(instruction, amount)\n",
         "",
         "Two of one amount cannot be told apart.",
         "test_a_repay_all_does_not_send_the_amount_of_one_that_may_have_happened",
         FILE,
+    ),
+    service(
+        "a record bound through another key of the exchange account is free",
+        "sightings",
+        "        account__in=twins.accounts_of_one(instruction.account),\n",
+        "        account=instruction.account,\n",
+        "It is one record, whichever key lists it.",
+        "test_a_loan_through_an_unknown_twin_is_not_taken_for_the_lost_one",
+        TWINS,
+    ),
+    service(
+        "keys that nobody knows to be of one exchange account are not waited for",
+        "rivals",
+        "    if instruction.state in UNDECIDED:\n",
+        "    if False:\n",
+        "They show to be so only by the first record that both list.",
+        "test_a_loan_through_an_unknown_twin_is_not_taken_for_the_lost_one",
+        TWINS,
+    ),
+    service(
+        "what was just stored is not heeded",
+        "sightings",
+        "    instruction.account.refresh_from_db(",
+        "    dict(",
+        "It may have shown that another key is of the same exchange account.",
+        "test_a_loan_through_an_unknown_twin_is_not_taken_for_the_lost_one",
+        TWINS,
     ),
     service(
         "the journal does not know of recoveries",

@@ -13,7 +13,7 @@ from loans.services import forecasts, loan_story
 from loans.services.filters import Unreadable
 from loans.services.forecasts import Asked, hours_between, read_until
 from loans.services.months import Month, read_month
-from loans.services.statement_query import link_text, read_wanted
+from loans.services.statement_query import SETTLED, link_text, read_wanted
 from tests import factories
 from tests.factories import HOUR, NOW
 
@@ -139,7 +139,7 @@ def test_without_a_query_it_is_the_last_complete_month(desk: Account) -> None:
     wanted = read_wanted({}, accounts=[desk], now=NOW, zone=UTC)
 
     assert (wanted.account, wanted.month) == (desk, Month(2026, 10))
-    assert (wanted.as_of, wanted.is_fixed) == (NOW, False)
+    assert (wanted.as_of, wanted.is_fixed) == (NOW - SETTLED, False)
 
 
 def test_the_link_to_a_statement_reads_as_the_same_instant(desk: Account) -> None:

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
 
 from loans.models import Account, Market, Side, State
+from loans.services import rollups
 from loans.services.position import MOST_OPEN_LOANS, LikelyGap, Position
 from loans.services.positions import positions
 from tests import factories
@@ -209,8 +211,11 @@ def test_the_number_of_queries_is_fixed(
 
 def test_more_debts_than_one_query_joins_are_all_told(desk: Account) -> None:
     pairs = [f"C{number}_USDT" for number in range(501)]
-    for pair in pairs:
-        factories.make_borrow(account=desk, symbol=pair, principal="5")
+    of_one = factories.make_borrow(account=desk, symbol=pairs[0], principal="5")
+    for pair in pairs[1:]:
+        of_one.pk, of_one.uuid, of_one.record_id, of_one.symbol = None, uuid4(), pair, pair
+        of_one.save(force_insert=True)
+    rollups.rebuild(desk.pk, "borrow")
 
     found = positions([desk], now=NOW)
 

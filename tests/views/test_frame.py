@@ -134,6 +134,7 @@ def test_a_part_that_never_lived_counts_as_silent(owner: User) -> None:
 
 def test_the_whole_frame_is_one_query(owner: User, troubled: Account) -> None:
     accounts = list(Account.objects.visible_to(owner))
+    SiteState.load()  # which is there from the first start on
     with CaptureQueriesContext(connection) as asked:
         frame(accounts, now=timezone.now())
 
