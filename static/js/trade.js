@@ -32,9 +32,9 @@
   });
 
   /* An amount is called wrong for as long as a sentence below it says so. */
-  document.addEventListener("htmx:afterSettle", () => {
-    const said = document.querySelector("#amount-said .error");
-    const field = document.getElementById("id_amount");
-    if (said) field?.setAttribute("aria-invalid", "true");
-  });
+  function markAmount() {
+    if (document.querySelector("#amount-said .error")) document.getElementById("id_amount")?.setAttribute("aria-invalid", "true");
+  }
+  markAmount();
+  document.addEventListener("htmx:afterSettle", markAmount);
 })();
