@@ -83,6 +83,8 @@ def rival(slot: dict) -> Instruction | None:
     Holds the rows of all these accounts, so that nobody places one meanwhile.
     """
     account: Account = slot["account"]
+    if account.exchange_account is None:
+        return None
     held = accounts_of_one(account).order_by("pk").select_for_update().values_list("pk", flat=True)
     others = [key for key in held if key != account.pk]
     place = {name: value for name, value in slot.items() if name != "account"}
