@@ -38,6 +38,11 @@ class Listed:
         return cls(row.record_id, row.symbol, row.currency, amount, at, row)
 
 
+def begin(earliest: datetime) -> datetime:
+    """From when on a record can be of what was signed then at the earliest: it may tell seconds."""
+    return earliest.replace(microsecond=0) - SLACK
+
+
 @dataclass(frozen=True, slots=True)
 class Sought:
     """What an instruction looks for; `known_ids` were listed before, or belong to others."""
@@ -53,7 +58,7 @@ class Sought:
 
     def window(self, bounds: Bounds) -> tuple[datetime, datetime]:
         """The span of venue time in which its record must lie."""
-        start = (self.not_before or self.signed_at).replace(microsecond=0) - SLACK
+        start = begin(self.not_before or self.signed_at)
         return start, self.signed_at + bounds.expiry + bounds.processing + SLACK
 
 

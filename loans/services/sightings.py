@@ -20,7 +20,7 @@ from loans.models import (
 from loans.services import record_store, twins
 from loans.services.bounds import Bounds
 from loans.services.listings import Evidence, list_since
-from loans.services.matching import SLACK, Found, Listed, Sought, search
+from loans.services.matching import SLACK, Found, Listed, Sought, begin, search
 from loans.services.recovery import CLOCKS_DIFFER
 from loans.services.rivals import Claim, rivals_of
 
@@ -49,7 +49,7 @@ def see(
     instruction: Instruction, *, client: Client, bounds: Bounds, is_probed: bool, now: datetime
 ) -> View:
     """List and sort. Raises ReadError as the client does; stores every row that came."""
-    since = _sought(instruction).window(bounds)[0]
+    since = begin(_not_before(instruction) or instruction.signed_at)
     evidence = list_since(client, symbol=instruction.symbol, kind=instruction.kind, since=since)
     rows = [record.row for record in evidence.records]
     record_store.store(account=instruction.account, kind=instruction.kind, rows=rows, now=now)
@@ -79,7 +79,7 @@ def _sought(instruction: Instruction) -> Sought:
     bound = rivals.exclude(**{f"{instruction.kind}_record": None})
     taken = bound.values_list(f"{instruction.kind}_record__record_id", flat=True)
     waiting = rivals.filter(state__in=UNDECIDED).values_list("amount", flat=True)
-    not_before, older = _since_placed(instruction)
+    older = _known_before_placed(instruction)
     return Sought(
         symbol=instruction.symbol,
         currency=instruction.currency,
@@ -88,7 +88,7 @@ def _sought(instruction: Instruction) -> Sought:
         answer_id=instruction.answer_id,
         known_ids=frozenset(instruction.known_ids) | frozenset(taken) | frozenset(older),
         explained=frozenset(waiting) | frozenset(unbound_amounts(instruction)),
-        not_before=not_before,
+        not_before=_not_before(instruction),
     )
 
 
@@ -97,16 +97,23 @@ def is_signing_unknown(instruction: Instruction) -> bool:
     return not instruction.body_sha256
 
 
-def _since_placed(instruction: Instruction) -> tuple[datetime | None, Collection[str]]:
-    """Where its signing was forgotten: since when it may be, and the records known before that."""
+def _not_before(instruction: Instruction) -> datetime | None:
+    """Where its signing was forgotten: since when it may be; else None."""
     if not is_signing_unknown(instruction):
-        return None, ()
+        return None
+    return instruction.created_at - CLOCKS_DIFFER
+
+
+def _known_before_placed(instruction: Instruction) -> Collection[str]:
+    """Where its signing was forgotten: the records that were known before it was placed."""
+    if not is_signing_unknown(instruction):
+        return ()
     rows = record_store.model_of(instruction.kind).objects.filter(
         account=instruction.account,
         symbol=instruction.symbol,
         first_seen_at__lt=instruction.created_at,
     )
-    return instruction.created_at - CLOCKS_DIFFER, list(rows.values_list("record_id", flat=True))
+    return list(rows.values_list("record_id", flat=True))
 
 
 def _siblings(instruction: Instruction) -> QuerySet[Instruction]:

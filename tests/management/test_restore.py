@@ -141,7 +141,7 @@ def empty_database() -> Iterator[str]:
 
 @pytest.mark.postgresql
 @pytest.mark.django_db
-@pytest.mark.skipif(not shutil.which("pg_dump"), reason="pg_dump is not installed")
+@pytest.mark.skipif(not shutil.which("pg_dump"), reason="needs PostgreSQL's pg_dump")
 def test_on_postgresql_a_backup_fills_an_empty_database(
     empty_database: str, tmp_path: Path
 ) -> None:

@@ -225,8 +225,8 @@ MUTANTS = (
     ),
     service(
         "the window starts at the signing itself", "matching",
-        "(self.not_before or self.signed_at).replace(microsecond=0) - SLACK",
-        "(self.not_before or self.signed_at)",
+        "    return earliest.replace(microsecond=0) - SLACK\n",
+        "    return earliest\n",
         "Records may be on whole seconds, and clocks differ.",
         "test_a_record_on_whole_seconds_is_inside_the_window", MATCHING,
     ),
