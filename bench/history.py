@@ -100,7 +100,7 @@ def measure_pages(ground: Ground, report: Report) -> None:
     tasks: dict[str, Task] = {}
     for name, page in asked.items():
         for fragment in FORMS.values():  # counting them takes longer than turning to them may
-            if (rows := ask(page, fragment).count(b'<tr data-href="')) != page.rows:
+            if (rows := ask(page, fragment).count(b"<tr data-opens>")) != page.rows:
                 raise SystemExit(f"{rows} rows under {page.query}, not {page.rows}")
         for form, address in GREETINGS.items():
             tasks[f"{name} {form} hello"] = lambda to=address: visitor.ask(to)

@@ -58,13 +58,11 @@ def _borrow_pieces(columns: Sequence[Sequence[Any]], chosen: HistoryFilter) -> l
     _, accounts, names, pairs, currencies, interests, times, changed, *more = columns
     ids, principals, rates, causes = more
     before, after = ends_of_link("loan")
-    loans, texts = held.id_texts(ids), _names_of_records(names)
+    texts = _names_of_records(names)
     units = list(map(unit_html, currencies))
     return [
-        f'<tr data-href="{before}',
-        loans,
-        f'{after}"><th scope="row" class="l2"><a href="{before}',
-        loans,
+        f'<tr data-opens><th scope="row" class="l2"><a href="{before}',
+        held.id_texts(ids),
         f'{after}">',
         instants_html(times, chosen.zone),
         '</a></th><td class="l1 grow">',

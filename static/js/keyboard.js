@@ -1,4 +1,4 @@
-/* Keys: links say theirs in data-keys, tables mark rows with data-href. No key ever submits anything. */
+/* Keys: links say theirs in data-keys; a row marked with data-opens opens its first link. No key ever submits anything. */
 (function () {
   "use strict";
   let pending = "";
@@ -14,7 +14,7 @@
   }
 
   function rows() {
-    return [...document.querySelectorAll("tr[data-href]")].filter((row) => row.offsetParent !== null);
+    return [...document.querySelectorAll("tr[data-opens]")].filter((row) => row.offsetParent !== null);
   }
 
   function move(step) {
@@ -24,7 +24,7 @@
     const next = all[Math.min(all.length - 1, Math.max(0, at + step))];
     all.forEach((row) => row.classList.toggle("selected", row === next));
     next.scrollIntoView({ block: "nearest" });
-    (next.querySelector("a[href]") || next).focus({ preventScroll: true });
+    next.querySelector("a[href]").focus({ preventScroll: true });
     return true;
   }
 
@@ -73,17 +73,18 @@
 
   /* A swapped table keeps its place: htmx gives the focus back to the link, this marks its row. */
   document.addEventListener("htmx:afterSettle", () => {
-    document.activeElement?.closest?.("tr[data-href]")?.classList.add("selected");
+    document.activeElement?.closest?.("tr[data-opens]")?.classList.add("selected");
   });
 
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-open-dialog]");
     if (opener) return open(opener.dataset.openDialog);
-    const row = event.target.closest("tr[data-href]");
+    const row = event.target.closest("tr[data-opens]");
     const busy = event.target.closest("a, button, input, select, label, summary, time[tabindex]");
     if (!row || busy || String(getSelection())) return undefined;
-    if (event.ctrlKey || event.metaKey) window.open(row.dataset.href, "_blank", "noopener");
-    else location.assign(row.dataset.href);
+    const { href } = row.querySelector("a[href]");
+    if (event.ctrlKey || event.metaKey) window.open(href, "_blank", "noopener");
+    else location.assign(href);
     return undefined;
   });
 })();

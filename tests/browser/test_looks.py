@@ -172,6 +172,16 @@ def test_the_keyboard_searches_walks_and_opens(open_page: OpenPage, trader: User
     page.wait_for_url("**/rates/")
 
 
+def test_a_click_beside_the_link_of_a_row_opens_it(open_page: OpenPage, trader: User) -> None:
+    page = open_page("/rates/?venue=paper&q=btc", person=trader)
+    row = page.locator("#rate-rows tr[id]").first
+    address = row.locator("th a").get_attribute("href")
+
+    row.locator("td.n").first.click()
+
+    page.wait_for_url(f"**{address}")
+
+
 def test_the_help_opens_and_closes(open_page: OpenPage, trader: User) -> None:
     page = open_page("/rates/", person=trader)
 

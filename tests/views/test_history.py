@@ -432,7 +432,7 @@ def test_a_change_of_story_and_a_cause_are_marked(client: Client, desk: Account)
     page = client.get("/history/borrows/").text
 
     assert f'href="/instructions/{placed.pk}/"' in page
-    assert f'data-href="/loans/{loan.uuid}/"' in page
+    assert f'<a href="/loans/{loan.uuid}/"' in page
     assert ">changed</span>" in page
 
 

@@ -293,9 +293,9 @@ def test_currencies_come_by_the_page_too(trader: Client) -> None:
 
     first, both = html(trader, "/rates/?by=currency"), html(trader, "/rates/?by=currency&rows=100")
 
-    assert first.count("<tr data-href") == 50
+    assert first.count("<tr data-opens") == 50
     assert 'href="?by=currency&amp;rows=100"' in first
-    assert both.count("<tr data-href") == 60
+    assert both.count("<tr data-opens") == 60
 
 
 def test_more_rows_cost_no_more_queries(trader: Client) -> None:
