@@ -189,16 +189,18 @@ def instants_html(texts: Iterable[str], zone: tzinfo, *, milliseconds: bool = Fa
     is_short = str(zone) == "UTC" and not milliseconds  # most of them, and a fraction of the work
     found = []
     for utc in texts:
-        second = f"{utc[:19]} UTC"
+        if len(utc) == 19:
+            second = thousandth = utc
+        else:
+            second = utc[:19]
+            thousandth = f"{second}.{utc[20:23]:0<3}"
         if is_short:
-            local = second
+            local = f"{second} UTC"
         else:
             at = datetime.fromisoformat(f"{utc}+00:00")
             local = escape(local_text(at, zone, milliseconds=milliseconds))
-        thousandths = f"{utc[20:23]:0<3}" if len(utc) > 19 else "000"
         found.append(
-            f'<time class="num" datetime="{utc[:19]}.{thousandths}Z"'
-            f' title="{second}">{local}</time>'
+            f'<time class="num" datetime="{thousandth}Z" title="{second} UTC">{local}</time>'
         )
     return found
 

@@ -6,6 +6,7 @@ would take longer than everything else.
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from operator import itemgetter
 from uuid import UUID
 
 from loans.fields import decode
@@ -13,6 +14,7 @@ from loans.services.cells import number_cell
 from loans.services.sql import engine
 
 AMOUNT_PLACES, RATE_PLACES = 8, 16
+_GROUPS_OF_ID = itemgetter(*map(slice, (0, 8, 12, 16, 20), (8, 12, 16, 20, 32)))
 
 
 def as_text(name: str) -> str:
@@ -20,10 +22,7 @@ def as_text(name: str) -> str:
     `story_changed`.
     """
     if engine() == "sqlite":
-        # A bare column would be read by its declared type.
-        return {"at": "run.at || ''", "story_changed": "+run.story_changed"}.get(
-            name, f"run.{name}"
-        )
+        return f"+run.{name}"  # a bare column would be read by its declared type
     if name == "at":
         return "(run.at AT TIME ZONE 'UTC')::text"
     return f"run.{name}" if name in ("id", "story_changed") else f"run.{name}::text"
@@ -38,7 +37,7 @@ def id_texts(held: Iterable[str]) -> list[str]:
     """Ids as everybody writes them."""
     if engine() != "sqlite":
         return list(held)
-    return [f"{one[:8]}-{one[8:12]}-{one[12:16]}-{one[16:20]}-{one[20:]}" for one in held]
+    return list(map("-".join, map(_GROUPS_OF_ID, held)))
 
 
 def id_text(held: UUID | str) -> str:
@@ -60,18 +59,19 @@ def figures_in_parts(
     """A column of figures of so many places: the digits of each before and behind the point,
     without grouping; a sign is before. None is not known.
     """
-    # Where the digits before the point are, zeros in front of them perhaps, and how a figure below
-    # zero begins, whose digits are not there.
-    begin, end, minus = (1, -places, "0") if engine() == "sqlite" else (0, -places - 1, "-")
+    # Where the digits before the point are, zeros in front of them perhaps, and the least text of a
+    # figure that is not below zero, whose digits are not there.
+    begin, end, least = (1, -places, "1") if engine() == "sqlite" else (0, -places - 1, "0")
+    whole, behind = slice(begin, end), slice(-places, None)
     found: list[tuple[str, str] | None] = []
     for text in texts:
         if text is None:
             found.append(None)
-        elif text[0] == minus:
+        elif text < least:
             plain = number_cell(figure(text, places))
-            found.append((plain[: -places - 1], plain[-places:]))
+            found.append((plain[: -places - 1], plain[behind]))
         else:
-            found.append((text[begin:end].lstrip("0") or "0", text[-places:]))
+            found.append((text[whole].lstrip("0") or "0", text[behind]))
     return found
 
 
