@@ -11,6 +11,7 @@ from decimal import Context, Decimal, Inexact
 _CONTEXT = Context(prec=120, traps=[Inexact])
 ZERO = Decimal("0E-8")
 PLACES = 8
+_UNIT = Decimal(1).scaleb(-PLACES)
 
 
 def plus(one: Decimal, other: Decimal) -> Decimal:
@@ -48,4 +49,4 @@ def units(value: Decimal) -> int:
 
 def from_units(whole: int) -> Decimal:
     """The amount of so many 1e-8."""
-    return _CONTEXT.scaleb(whole, -PLACES)
+    return _CONTEXT.multiply(whole, _UNIT)

@@ -197,12 +197,22 @@ def parts_of(column: str, digits: int, vendor: str) -> list[str]:
     if vendor == "postgresql":
         return [column]
     # As numbers, all texts are one followed by `digits` zeros more than their values.
-    first = digits - max(0, -(-(digits - FIRST_PART) // PART)) * PART
+    first = _digits_of_first_part(digits)
     parts = [f"CAST(SUBSTR({column}, 1, {1 + first}) AS INTEGER) - {10**first}"]
     return parts + [
         f"CAST(SUBSTR({column}, {start}, {PART}) AS INTEGER)"
         for start in range(2 + first, 2 + digits, PART)
     ]
+
+
+def is_huge(column: str, digits: int) -> str:
+    """Whether a value cannot be told by the parts behind the first alone, as SQL for SQLite."""
+    first = _digits_of_first_part(digits)
+    return f"{column} NOT BETWEEN '1{'0' * first}' AND '1{'1':0>{first}}'"
+
+
+def _digits_of_first_part(digits: int) -> int:
+    return digits - max(0, -(-(digits - FIRST_PART) // PART)) * PART
 
 
 def units_of_parts(parts: Iterable[int | None]) -> int:
