@@ -340,6 +340,7 @@ def _of_some(wanted: _Sums, sign: int, meant: Condition) -> Condition:
     return wanted.of(model, source), values
 
 
+@lru_cache(maxsize=256)  # the same days are asked for again and again
 def cut_up(since: datetime | None, until: datetime | None, size: timedelta) -> Cut:
     """Cut a span where parts of this size begin; no `since` is from the beginning, no `until`
     without end.
