@@ -360,5 +360,12 @@ MUTANTS = (
         "test_a_record_that_is_not_listed_any_more_takes_the_trust_until_all_is_clean",
         "tests/services/test_rereading.py",
     ),
+    service(
+        "huge figures are added up without their first parts", "spans",
+        "    if any(row[beyond] for row in rows):\n", "    if False:\n",
+        "A total would lack a multiple of a hundred thousand billion.",
+        "test_totals_keep_every_digit_where_another_part_is_needed",
+        "tests/services/test_rollups.py",
+    ),
     *RIVALS,
 )  # fmt: skip
