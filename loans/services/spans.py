@@ -343,7 +343,7 @@ def _of_some(wanted: _Sums, sign: int, meant: Condition) -> Condition:
 @lru_cache(maxsize=256)  # the same days are asked for again and again
 def cut_up(since: datetime | None, until: datetime | None, size: timedelta) -> Cut:
     """Cut a span where parts of this size begin; no `since` is from the beginning, no `until`
-    without end.
+    without end. Both in UTC: of an hour that a zone has twice, either would be the other's answer.
     """
     if since is None and until is None:
         return Cut(periods=((1, ALL_TIME, ALL_TIME),))
