@@ -172,6 +172,19 @@ def test_the_keyboard_searches_walks_and_opens(open_page: OpenPage, trader: User
     page.wait_for_url("**/rates/")
 
 
+def test_the_row_that_is_walked_to_stands_above_the_bottom_bar(
+    open_page: OpenPage, trader: User
+) -> None:
+    page = open_page("/rates/?venue=paper", person=trader, width=390)
+
+    for _ in range(12):
+        page.keyboard.press("j")
+
+    row, bar = (page.locator(one).bounding_box() for one in ("tr.selected", ".bottombar"))
+    assert row["y"] + row["height"] <= bar["y"]
+    assert page.evaluate("scrollY") > 0
+
+
 def test_a_click_beside_the_link_of_a_row_opens_it(open_page: OpenPage, trader: User) -> None:
     page = open_page("/rates/?venue=paper&q=btc", person=trader)
     row = page.locator("#rate-rows tr[id]").first
