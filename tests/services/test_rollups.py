@@ -26,6 +26,7 @@ from loans.services.position import Slot
 from loans.services.positions import positions
 from loans.services.record_store import store
 from loans.services.spans import by_slot, cut_up
+from loans.services.sql import engine
 from tests.factories import NOW, make_account, make_borrow
 from tests.services.canned import loan
 
@@ -161,7 +162,7 @@ def some_filter(
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("kind", Kind)
-@pytest.mark.parametrize(("seed", "most_digits"), [(0, 28), (1, 28), (2, 21), (3, 21), (4, 22)])
+@pytest.mark.parametrize(("seed", "most_digits"), [(0, 28), (1, 28), (2, 28), (3, 21), (4, 22)])
 def test_the_totals_of_any_filter_are_what_a_scan_says(
     owner: User, kind: str, seed: int, most_digits: int
 ) -> None:
@@ -180,17 +181,27 @@ def test_the_totals_of_any_filter_are_what_a_scan_says(
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("most_digits", "most"), [(21, 1), (28, 2)])
-def test_a_total_is_one_query_for_any_filter_and_two_where_figures_are_huge(
-    owner: User, django_assert_max_num_queries: Callable, most_digits: int, most: int
+def test_a_total_is_one_query_for_any_filter(
+    owner: User, django_assert_num_queries: Callable
 ) -> None:
     account = make_account(owner=owner)
-    fill(account, Kind.BORROW, 1, count=20, most_digits=most_digits)
+    fill(account, Kind.BORROW, 1, count=20, most_digits=21)
     dice = random.Random(1)
 
     for chosen in [some_filter(dice, (account,), ["borrow1-1"]) for _ in range(20)]:
-        with django_assert_max_num_queries(most):
+        with django_assert_num_queries(1):
             history.totals(Kind.BORROW, replace(chosen, symbol=""))
+
+
+@pytest.mark.django_db
+def test_a_total_of_huge_figures_is_two_queries_on_sqlite(
+    owner: User, django_assert_num_queries: Callable
+) -> None:
+    account = make_account(owner=owner)
+    make_borrow(account=account, principal="100000000000000")
+
+    with django_assert_num_queries(2 if engine() == "sqlite" else 1):
+        history.totals(Kind.BORROW, HistoryFilter(accounts=(account,)))
 
 
 @pytest.mark.django_db
