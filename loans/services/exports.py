@@ -66,7 +66,7 @@ def cells(kind: str, row: Any, account: Account, zone: tzinfo) -> list[str]:
 
 
 def csv_pieces(kind: str, chosen: HistoryFilter) -> Iterator[str]:
-    """The file in pieces of some thousand lines: what `cells` says of every row."""
+    """The file in pieces of some hundred lines: what `cells` says of every row."""
     yield from joined([], head=head(kind, chosen))
     yield from csv_lines.runs_of_lines(kind, chosen, history.order_of(kind, chosen.sort))
 
