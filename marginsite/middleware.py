@@ -2,6 +2,7 @@
 times are shown.
 """
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
@@ -20,6 +21,9 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 
 from loans.views.who import has_proved_lately, prove_again, zone_name
+from marginsite.cache import AWAY
+
+logger = logging.getLogger(__name__)
 
 POLICY = "; ".join(
     [
@@ -37,6 +41,7 @@ POLICY = "; ".join(
 PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 MOST_FIELDS = 50
+SIGNING = "/accounts/"  # allauth's addresses, whose attempts are counted
 PEOPLE = ("/admin/auth/", "/admin/mfa/")
 TYPED_INTO = ("/add/", "/password/")  # asked before anything is typed, not after
 
@@ -118,6 +123,27 @@ def words_for_wrong_ways(get_response: Handler) -> Handler:
         return response
 
     return middleware
+
+
+class CannotCount:
+    """What needs the cache to count, such as attempts to sign in, is refused on a page of its own
+    while the cache is away: nobody is let in uncounted, and nothing is broken.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Answer 503, if it is the cache; what an action of ours meets is no business of this."""
+        if not (isinstance(exception, AWAY) and request.path_info.startswith(SIGNING)):
+            return None
+        logger.error("The cache does not answer, so %s is refused", request.path_info)
+        answer = HttpResponse(render_to_string("uncounted.html", request=request), status=503)
+        answer.headers["Retry-After"] = "30"
+        return answer
 
 
 def proof_for_people(get_response: Handler) -> Handler:

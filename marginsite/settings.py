@@ -145,6 +145,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "marginsite.middleware.words_for_wrong_ways",
+    "marginsite.middleware.CannotCount",
     "marginsite.middleware.sessions_in_use",
     "marginsite.middleware.LoginRequired",
     "marginsite.middleware.proof_for_people",

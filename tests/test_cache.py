@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
 from pytest_django import Settings
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from loans.models import Instruction
 from marginsite import settings as product
 from marginsite.cache import Cache
+from tests.factories import PASSWORD
 from tests.servers import redis_url
 from tests.views.people import sign_in
 from tests.views.trade import aged, make_desk, token_of
@@ -101,3 +103,19 @@ def test_a_session_that_ends_while_the_cache_is_away_is_not_back_with_it(
     settings.CACHES = with_it
     browser.cookies["sessionid"] = cookie
     assert browser.get("/settings/").status_code == 302
+
+
+def test_nobody_signs_in_uncounted_while_the_cache_is_away_and_is_told_so(
+    away: None, owner: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    began = time.monotonic()
+
+    answer = Client().post("/accounts/login/", {"login": owner.username, "password": PASSWORD})
+
+    assert time.monotonic() - began < PATIENCE_SECONDS
+    assert answer.status_code == 503
+    assert answer["Retry-After"] == "30"
+    assert "nobody is let in uncounted" in answer.content.decode()
+    assert "_auth_user_id" not in answer.wsgi_request.session
+    assert not any(record.exc_info for record in caplog.records)
+    assert "so /accounts/login/ is refused" in caplog.text
