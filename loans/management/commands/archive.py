@@ -12,9 +12,10 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
+from loans.management.migrated import MigratedCommand
 from loans.management.owner import must_be_owner
 from loans.models import Account, Job
 from loans.services import jobs
@@ -25,7 +26,7 @@ from loans.tasks.jobs import folder, run_job
 LOOK_SECONDS = 1
 
 
-class Command(BaseCommand):
+class Command(MigratedCommand):
     """Prints how far it is, and where the archive lies."""
 
     help = __doc__

@@ -3,13 +3,14 @@
 from argparse import ArgumentParser
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from loans.management.migrated import MigratedCommand
 from loans.models import Account
 from loans.tasks.probes import probe_account
 
 
-class Command(BaseCommand):
+class Command(MigratedCommand):
     """Reads only. Prints each assumption with what was found."""
 
     help = __doc__

@@ -1,13 +1,13 @@
 """`manage.py recovered`: say that the database was restored; nothing forgotten is resent."""
 
-from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from loans import venues
+from loans.management.migrated import MigratedCommand
 from loans.services.recovery import recover
 
 
-class Command(BaseCommand):
+class Command(MigratedCommand):
     """Treat every open instruction as possibly sent, and hold money back until that is over."""
 
     help = __doc__

@@ -7,13 +7,14 @@ import secrets
 from argparse import ArgumentParser
 
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
+from loans.management.migrated import MigratedCommand
 from loans.services import audit
 
 
-class Command(BaseCommand):
+class Command(MigratedCommand):
     help = "Print a new random password for an administrator."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

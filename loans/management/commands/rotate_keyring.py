@@ -5,15 +5,16 @@ Put the new key first in CREDENTIAL_KEYS and keep the old one behind it, restart
 take the old one out and restart. Everything goes on meanwhile; a killed run is started again.
 """
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from loans import venues
+from loans.management.migrated import MigratedCommand
 from loans.services.audit import By
 from loans.services.resealing import reseal
 
 
-class Command(BaseCommand):
+class Command(MigratedCommand):
     """Exit code 0 if everything is sealed with the current key, 1 if some does not open."""
 
     help = "Seal what is stored encrypted with the first key of CREDENTIAL_KEYS."

@@ -5,12 +5,13 @@ Note the head it prints somewhere else; `--head` then shows whether rows were ta
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from loans.management.migrated import MigratedCommand
 from loans.services import audit
 
 
-class Command(BaseCommand):
+class Command(MigratedCommand):
     """Exit code 0 if the chain holds, 1 if not."""
 
     help = "Check the hash chain of the audit trail."

@@ -1,11 +1,12 @@
 """`manage.py verify_instructions`: compare every instruction's state with its events."""
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from loans.management.migrated import MigratedCommand
 from loans.services.transitions import differing_from_events
 
 
-class Command(BaseCommand):
+class Command(MigratedCommand):
     """Exit 1 and name the instructions whose state is not what their events say."""
 
     help = __doc__

@@ -4,16 +4,17 @@ loan was last told of, with the records and observations themselves.
 
 from argparse import ArgumentParser
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from loans import periods
+from loans.management.migrated import MigratedCommand
 from loans.models import Account, Kind
 from loans.services import retold, rollups
 
 MOST_NAMED = 5
 
 
-class Command(BaseCommand):
+class Command(MigratedCommand):
     """Exit 1 and name the totals that differ; with --repair put right what does, and say so."""
 
     help = __doc__

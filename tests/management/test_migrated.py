@@ -1,0 +1,35 @@
+"""A command meets only a database that is as this version needs it."""
+
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+
+from loans.management import commands
+from loans.management.migrated import MigratedCommand
+from tests.commands import manage
+
+# These make the database, copy it as it is, or do without.
+OF_ANY_DATABASE = {"backup", "first_start", "paper_exchange", "restore"}
+
+
+def test_a_snapshot_of_an_older_version_is_told_and_not_touched(tmp_path: Path) -> None:
+    here = {"MARGINSITE_DATA_DIR": str(tmp_path)}
+    assert manage("migrate", "loans", "0002", **here).returncode == 0
+
+    told = manage("recovered", **here)
+
+    assert told.returncode == 1
+    assert "older version" in told.stderr
+    assert "manage.py migrate" in told.stderr
+    assert "Traceback" not in told.stderr
+
+    assert manage("migrate", **here).returncode == 0
+    assert "may have been sent" in manage("recovered", **here).stdout
+
+
+def test_every_other_command_looks_first() -> None:
+    for found in iter_modules(commands.__path__):
+        if found.name in OF_ANY_DATABASE:
+            continue
+        module = import_module(f"{commands.__name__}.{found.name}")
+        assert issubclass(module.Command, MigratedCommand), found.name
