@@ -168,6 +168,7 @@ def test_lines_from_the_database_are_those_of_the_rows(
     placed = factories.make_instruction(account=accounts[0], kind=kind)
     type(placed).objects.filter(pk=placed.pk).update(**{f"{kind}_record": caused})
     monkeypatch.setattr(csv_lines, "ROWS_A_RUN", 7)
+    monkeypatch.setattr(csv_lines, "LINES_AT_ONCE", 3)
     chosen = chosen_by(accounts, {"sort": sort}, ZoneInfo(zone))
     by_id = {account.pk: account for account in accounts}
     rows = history.every_row(kind, chosen)
