@@ -15,6 +15,10 @@ from loans.periods import ALL_TIME
 ALL_PAIRS = ""
 
 
+PLACE = ("account", "kind", "symbol", "period", "currency")
+FIGURES = ("records", "principals", "interests", "principal", "interest", "amount")
+
+
 class RecordTotal(models.Model):
     """The sums of one currency, of a pair or of all, over one of `loans.periods`."""
 
@@ -35,18 +39,15 @@ class RecordTotal(models.Model):
     amount = TotalField(help_text="What was sent; of repayments only.")
 
     class Meta:
-        constraints = (
-            models.UniqueConstraint(
-                fields=["account", "kind", "symbol", "period", "currency"],
-                name="record_total_once",
-            ),
-        )
+        constraints = (models.UniqueConstraint(fields=PLACE, name="record_total_once"),)
         indexes = (
             models.Index(
                 fields=["account", "kind", "symbol"],
                 name="record_total_of_all_time",
                 condition=Q(period=ALL_TIME),
             ),
+            # On SQLite only, as its migration says.
+            models.Index(fields=(*PLACE, *FIGURES), name="record_total_covered"),
         )
 
     def __str__(self) -> str:

@@ -11,7 +11,8 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -191,6 +192,29 @@ def test_a_total_is_one_query_for_any_filter(
     for chosen in [some_filter(dice, (account,), ["borrow1-1"]) for _ in range(20)]:
         with django_assert_num_queries(1):
             history.totals(Kind.BORROW, replace(chosen, symbol=""))
+
+
+@pytest.mark.django_db
+def test_sqlite_adds_up_totals_without_finding_their_rows(owner: User) -> None:
+    with connection.cursor() as cursor:
+        indexes = connection.introspection.get_constraints(cursor, RecordTotal._meta.db_table)
+    assert ("record_total_covered" in indexes) == (engine() == "sqlite")  # written with each change
+    if engine() != "sqlite":
+        return
+    account = make_account(owner=owner)
+    for kind in Kind:
+        fill(account, kind, 1, count=20, most_digits=21)
+        with CaptureQueriesContext(connection) as asked:
+            history.totals(kind, HistoryFilter(accounts=(account,), since=START, until=NOW))
+            by_slot(kind, account, until=NOW, known_at=NOW)
+        assert len(asked) == 2
+        for one in asked:
+            with connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN QUERY PLAN {one['sql']}")
+                plan = "\n".join(step for *_, step in cursor.fetchall())
+            assert "SEARCH loans_recordtotal USING COVERING INDEX record_total_covered" in plan, (
+                plan
+            )
 
 
 @pytest.mark.django_db
