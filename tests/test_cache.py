@@ -110,12 +110,15 @@ def test_nobody_signs_in_uncounted_while_the_cache_is_away_and_is_told_so(
 ) -> None:
     began = time.monotonic()
 
-    answer = Client().post("/accounts/login/", {"login": owner.username, "password": PASSWORD})
+    answer = Client().post(
+        "/accounts/login/?next=/rates/", {"login": owner.username, "password": PASSWORD}
+    )
 
     assert time.monotonic() - began < PATIENCE_SECONDS
     assert answer.status_code == 503
     assert answer["Retry-After"] == "30"
-    assert "nobody is let in uncounted" in answer.content.decode()
+    assert 'href="/accounts/login/?next=/rates/"' in answer.content.decode()
+    assert "must be counted" in answer.content.decode()
     assert "_auth_user_id" not in answer.wsgi_request.session
     assert not any(record.exc_info for record in caplog.records)
     assert "so /accounts/login/ is refused" in caplog.text
