@@ -1,8 +1,8 @@
 """The shared cache, in Redis or Valkey, that a page can do without.
 
 A read while the server is away is a miss, so that pages go on: whatever they need stands in the
-database, sessions too. Writes and deletions fail loudly: who signs in is let in only if attempts
-can be counted.
+database, sessions too. Writes and deletions fail loudly, and so do reads of counted attempts, which
+would begin anew with a miss: who signs in is let in only if attempts can be counted.
 """
 
 import logging
@@ -15,6 +15,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 logger = logging.getLogger(__name__)
 AWAY = (RedisConnectionError, RedisTimeoutError)
+COUNTED = "allauth:rl:"  # where allauth keeps when somebody tried
 
 
 class Cache(RedisCache):
@@ -24,6 +25,8 @@ class Cache(RedisCache):
         try:
             return super().get(key, default, version)
         except AWAY as exc:
+            if key.startswith(COUNTED):
+                raise
             logger.warning("The cache does not answer: %s", type(exc).__name__)
             return default
 

@@ -140,7 +140,8 @@ class CannotCount:
         """Answer 503, if it is the cache; what an action of ours meets is no business of this."""
         if not (isinstance(exception, AWAY) and request.path_info.startswith(SIGNING)):
             return None
-        logger.error("The cache does not answer, so %s is refused", request.path_info)
+        why = type(exception).__name__
+        logger.error("The cache does not answer (%s): %s is refused", why, request.path_info)
         answer = HttpResponse(render_to_string("uncounted.html", request=request), status=503)
         answer.headers["Retry-After"] = "30"
         return answer

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from allauth.core.internal import ratelimit
 from django.contrib.auth.models import User
-from django.test import Client
+from django.test import Client, RequestFactory
 from pytest_django import Settings
 from redis.exceptions import ConnectionError as RedisConnectionError
 
@@ -32,6 +33,15 @@ def test_a_read_without_the_server_is_a_miss(absent: Cache) -> None:
     assert absent.get("session") is None
     assert absent.get("session", "default") == "default"
     assert absent.get_many(["one", "two"]) == {}
+
+
+def test_attempts_that_cannot_be_read_do_not_begin_anew(absent: Cache, owner: User) -> None:
+    request = RequestFactory().get("/")
+    rate = ratelimit.parse_rates("5/m/ip")[0]
+    key = ratelimit.get_cache_key(request, app="account", action="login", rate=rate)
+
+    with pytest.raises(RedisConnectionError):
+        absent.get(key, [])
 
 
 @pytest.mark.parametrize("change", [lambda c: c.set("a", 1), lambda c: c.delete("a")])
@@ -121,4 +131,4 @@ def test_nobody_signs_in_uncounted_while_the_cache_is_away_and_is_told_so(
     assert "must be counted" in answer.content.decode()
     assert "_auth_user_id" not in answer.wsgi_request.session
     assert not any(record.exc_info for record in caplog.records)
-    assert "so /accounts/login/ is refused" in caplog.text
+    assert "/accounts/login/ is refused" in caplog.text

@@ -16,9 +16,13 @@ class MigratedCommand(BaseCommand):
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Look first."""
         executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        loader = executor.loader
+        unknown = loader.applied_migrations.keys() - loader.disk_migrations.keys()
+        if any(app == "loans" for app, _ in unknown):
+            raise CommandError("The database is of a newer version. Put that version back first.")
+        if executor.migration_plan(loader.graph.leaf_nodes()):
             raise CommandError(
-                "The database is empty or of an older version. "
-                "Run `.venv/bin/python manage.py migrate` first."
+                "The database is empty or of an older version. Run `.venv/bin/python manage.py "
+                "migrate` first, with `--skip-checks` if its secrets.env is lost."
             )
         return super().execute(*args, **options)

@@ -2,6 +2,7 @@
 
 There a row is found by its number, one after the other, which takes longer than adding it up.
 PostgreSQL reads the rows themselves as quickly, and would write the index with every change of one.
+What changes or squashes this later must leave it out there, too.
 """
 
 from typing import Any

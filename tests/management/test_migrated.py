@@ -1,5 +1,6 @@
 """A command meets only a database that is as this version needs it."""
 
+import sqlite3
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -25,6 +26,23 @@ def test_a_snapshot_of_an_older_version_is_told_and_not_touched(tmp_path: Path) 
 
     assert manage("migrate", **here).returncode == 0
     assert "may have been sent" in manage("recovered", **here).stdout
+
+
+def test_a_database_of_a_newer_version_is_told_and_not_touched(tmp_path: Path) -> None:
+    here = {"MARGINSITE_DATA_DIR": str(tmp_path)}
+    assert manage("migrate", **here).returncode == 0
+    with sqlite3.connect(tmp_path / "marginsite.sqlite3") as database:
+        database.execute(
+            "INSERT INTO django_migrations (app, name, applied) "
+            "VALUES ('loans', '9999_later', '2030-01-01')"
+        )
+    database.close()
+
+    told = manage("verify_audit", **here)
+
+    assert told.returncode == 1
+    assert "newer version" in told.stderr
+    assert "Traceback" not in told.stderr
 
 
 def test_every_other_command_looks_first() -> None:
