@@ -90,9 +90,12 @@ class SlotReplay:
     def verdict(self, one: Paid, told: Sequence[Told]) -> replay.Verdict:
         """How the replay of a loan and what was told of it compare."""
         found = replay.compare(one.loan, one.parts, told=told, rates=self.rates, doubt=self.doubt)
-        if found.label is replay.Label.CANNOT_TELL or found.difference is None:
+        if found.label is replay.Label.CANNOT_TELL:
             return found
-        doubt = self._rate_doubt(one) or _second_doubt(one)
+        if found.difference is None:  # all that was charged until then is told, to the last digit
+            doubt = _second_doubt(one, after=replay.rising(told)[-1].at - replay.BOOKING_LAG)
+        else:
+            doubt = self._rate_doubt(one) or _second_doubt(one)
         if not doubt:
             return found
         return replay.Verdict(replay.Label.CANNOT_TELL, doubt, difference=found.difference)
@@ -240,9 +243,14 @@ def _is_charged(loan: Loan, since: datetime, until: datetime) -> bool:
     return any(replay.next_charge(loan.at, hours=one, after=since) <= until for one in Hours)
 
 
-def _second_doubt(one: Paid) -> str:
-    """Whether cut seconds may have turned a charge and a repayment around."""
+def _second_doubt(one: Paid, *, after: datetime | None = None) -> str:
+    """Whether cut seconds may have turned a charge and a repayment around; one `after` an instant,
+    if it is given.
+    """
     if one.loan.at.microsecond:
         return ""
-    is_close = any(_is_charged(one.loan, part.at - SECOND, part.at + SECOND) for part in one.parts)
+    around = [(part.at - SECOND, part.at + SECOND) for part in one.parts]
+    is_close = any(
+        _is_charged(one.loan, begin, end) for begin, end in around if not after or end > after
+    )
     return REPAID_CLOSE if is_close else ""

@@ -204,6 +204,28 @@ def test_whole_seconds_may_turn_a_charge_and_a_repayment_around(account: Account
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("tellings", "label"),
+    [
+        ([(2, 90)], Label.CANNOT_TELL),
+        ([(2, 90), (3, 124)], Label.CANNOT_TELL),
+        ([(2, 90), (3, 126)], Label.AGREES),
+    ],
+    ids=["before", "too soon", "after"],
+)
+def test_only_what_was_told_after_a_doubtful_charge_speaks_for_it(
+    account: Account, tellings: list[tuple[int, int]], label: Label
+) -> None:
+    at = START.replace(microsecond=0)
+    borrow(account, *(told(hours, minutes * MINUTE) for hours, minutes in tellings), at=at)
+    make_repay(account=account, principal="20", at=at + 2 * HOUR)
+
+    [cost] = costs(account)
+
+    assert (cost.hours, cost.verdict.label) == (3, label)
+
+
+@pytest.mark.django_db
 def test_the_page_of_a_loan_says_the_same(account: Account) -> None:
     for number in range(5):
         borrow(account, told(number, (number + 1) * HOUR), at=START + number * HOUR)
