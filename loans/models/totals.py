@@ -15,8 +15,9 @@ from loans.periods import ALL_TIME
 ALL_PAIRS = ""
 
 
-PLACE = ("account", "kind", "symbol", "period", "currency")
-FIGURES = ("records", "principals", "interests", "principal", "interest", "amount")
+KEY = ("account", "kind", "symbol", "period", "currency")
+COUNTS = ("records", "principals", "interests")
+SUMS = ("principal", "interest", "amount")
 
 
 class RecordTotal(models.Model):
@@ -39,7 +40,7 @@ class RecordTotal(models.Model):
     amount = TotalField(help_text="What was sent; of repayments only.")
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=PLACE, name="record_total_once"),)
+        constraints = (models.UniqueConstraint(fields=KEY, name="record_total_once"),)
         indexes = (
             models.Index(
                 fields=["account", "kind", "symbol"],
@@ -47,7 +48,7 @@ class RecordTotal(models.Model):
                 condition=Q(period=ALL_TIME),
             ),
             # On SQLite only, as its migration says.
-            models.Index(fields=(*PLACE, *FIGURES), name="record_total_covered"),
+            models.Index(fields=(*KEY, *COUNTS, *SUMS), name="record_total_covered"),
         )
 
     def __str__(self) -> str:

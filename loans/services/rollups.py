@@ -19,12 +19,10 @@ from django.db.models import Count, Func, IntegerField
 from loans import exact, periods
 from loans.fields import ExactSum
 from loans.models import ALL_PAIRS, Account, BorrowRecord, Kind, RecordTotal, RepayRecord
+from loans.models.totals import COUNTS, KEY, SUMS
 from loans.periods import DAY, HOUR, LONGEST, RUNS
 from loans.services import new_rows
 
-KEY = ("account", "kind", "symbol", "period", "currency")
-COUNTS = ("records", "principals", "interests")
-SUMS = ("principal", "interest", "amount")
 MODELS = {Kind.BORROW: BorrowRecord, Kind.REPAY: RepayRecord}
 
 

@@ -92,10 +92,10 @@ class SlotReplay:
         found = replay.compare(one.loan, one.parts, told=told, rates=self.rates, doubt=self.doubt)
         if found.label is replay.Label.CANNOT_TELL:
             return found
-        if found.difference is None:  # all that was charged until then is told, to the last digit
-            doubt = _second_doubt(one, after=replay.rising(told)[-1].at - replay.BOOKING_LAG)
+        if found.difference is None:  # what was charged until then is told, to the last digit
+            doubt = _second_doubt(one, replay.rising(told)[-1].at - replay.BOOKING_LAG)
         else:
-            doubt = self._rate_doubt(one) or _second_doubt(one)
+            doubt = self._rate_doubt(one) or _second_doubt(one, one.loan.at)
         if not doubt:
             return found
         return replay.Verdict(replay.Label.CANNOT_TELL, doubt, difference=found.difference)
@@ -243,14 +243,10 @@ def _is_charged(loan: Loan, since: datetime, until: datetime) -> bool:
     return any(replay.next_charge(loan.at, hours=one, after=since) <= until for one in Hours)
 
 
-def _second_doubt(one: Paid, *, after: datetime | None = None) -> str:
-    """Whether cut seconds may have turned a charge and a repayment around; one `after` an instant,
-    if it is given.
-    """
+def _second_doubt(one: Paid, since: datetime) -> str:
+    """Whether cut seconds may have turned a charge since then and a repayment around."""
     if one.loan.at.microsecond:
         return ""
-    around = [(part.at - SECOND, part.at + SECOND) for part in one.parts]
-    is_close = any(
-        _is_charged(one.loan, begin, end) for begin, end in around if not after or end > after
-    )
+    around = ((part.at - SECOND, part.at + SECOND) for part in one.parts)
+    is_close = any(end > since and _is_charged(one.loan, begin, end) for begin, end in around)
     return REPAID_CLOSE if is_close else ""

@@ -20,9 +20,10 @@ from django.db.models import Model
 from loans import exact
 from loans.fields import is_huge, parts_of, units_of_parts
 from loans.models import ALL_PAIRS, Account, BorrowRecord, Kind, RecordTotal
+from loans.models.totals import COUNTS
 from loans.periods import ALL_TIME, BEGIN, DAY, HOUR, LONGEST, before, kept
 from loans.services.position import Slot
-from loans.services.rollups import COUNTS, MODELS, Figures, names_of
+from loans.services.rollups import MODELS, Figures, names_of
 from loans.services.sql import (
     ALWAYS,
     Condition,
