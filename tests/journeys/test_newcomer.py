@@ -83,6 +83,12 @@ def accounts(page: Page) -> list[str]:
     return [value for option in options if (value := option.get_attribute("value"))]
 
 
+def alarms(page: Page) -> int:
+    """How many parts of the site the overview calls lifeless."""
+    page.goto("/")
+    return page.get_by_text("never shown life").count()
+
+
 def until_shown(page: Page, address: str, text: str) -> None:
     """Come back to a page until the workers have filled it."""
 
@@ -112,6 +118,7 @@ def place(page: Page, button: str) -> str:
 def test_a_newcomer_borrows_and_repays_on_paper(page: Page, running: Running) -> None:
     sign_in(page, running)
     account = connect_paper_key(page)
+    wait_until(lambda: not alarms(page), patience=10)
     until_shown(page, "/rates/?q=SOL", "SOL_USDT")
 
     query = f"account={account}&symbol=SOL_USDT&currency=USDT"
