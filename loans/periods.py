@@ -1,31 +1,27 @@
 """The periods of which totals are kept, so that what lies before any instant is a sum of few.
 
-Time is cut into runs of 343 days, each into seven of 49, those into weeks, weeks into days, and
-days, for all pairs together, into hours. Kept is what lies in all time, in each run of 343 days,
-and in the beginning of each run up to where one of its parts ends: the first 2 days of a week, the
-first 5 hours of a day. What lies before an instant is then one beginning of each size, besides
-whole runs of 343 days. Every record is written into all beginnings that reach beyond it.
+Time is cut into runs of 336 days, each into sixteen of 21, those into days, and days, for all pairs
+together, into half hours, at which days begin in some zones. Kept is what lies in all time, in each
+run of 336 days, and in the beginning of each run up to where one of its parts ends: the first 2
+days of three weeks, the first 5 half hours of a day. What lies before an instant is then one
+beginning of each size, besides whole runs of 336 days. Every record is written into all beginnings
+that reach beyond it: more sizes would be less to write and more to read.
 
-A pair has few records a day: of it, what is left of a day is read from the records. Hours and days
-are those of UTC, counted from 1970-01-01, with which the first run of every size begins. A period
-is kept as one number.
+A pair has few records a day: of it, what is left of a day is read from the records. Half hours and
+days are those of UTC, counted from 1970-01-01, with which the first run of every size begins. A
+period is kept as one number.
 """
 
 from datetime import UTC, datetime, timedelta
 
 ALL_TIME = 0
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-WEEK, WEEKS = 7 * DAY, 49 * DAY
-LONGEST = 343 * DAY
+HALF_HOUR, DAY = timedelta(minutes=30), timedelta(days=1)
+WEEKS, LONGEST = 21 * DAY, 336 * DAY
 # Parts and the runs that they are parts of.
-RUNS = {HOUR: DAY, DAY: WEEK, WEEK: WEEKS, WEEKS: LONGEST}
+RUNS = {HALF_HOUR: DAY, DAY: WEEKS, WEEKS: LONGEST}
 BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
-# Where the numbers of a size begin: half a million above its days in millions, for an older version
-# keeps other sums there; hours above them all.
-_AT = {
-    size: 1_001_000_000 if size == HOUR else size.days * 1_000_000 + 500_000
-    for size in (*RUNS, LONGEST)
-}
+# Where the numbers of a size begin: above those at which older versions kept other sums.
+_AT = {size: 1_010_000_000 + 10_000_000 * n for n, size in enumerate((*RUNS, LONGEST))}
 _LAST = 100_000 * DAY  # from BEGIN on; after any instant that is kept
 
 
@@ -64,6 +60,6 @@ def words(period: int) -> str:
             run = RUNS.get(size)
             begin = BEGIN + (number * size // run * run if run else number * size)
             end = BEGIN + (number if run else number + 1) * size
-            form = "%Y-%m-%d %H:%M" if size == HOUR else "%Y-%m-%d"
+            form = "%Y-%m-%d %H:%M" if size == HALF_HOUR else "%Y-%m-%d"
             return f"{begin:{form}} until {end:{form}}"
     return f"unknown period {period}"  # an older version's

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loans import periods
-from loans.periods import BEGIN, DAY, HOUR, LONGEST, RUNS, WEEK, WEEKS, kept
+from loans.periods import BEGIN, DAY, HALF_HOUR, LONGEST, RUNS, WEEKS, kept
 
+MINUTE = timedelta(minutes=1)
 EARLIEST = datetime(2009, 1, 1, tzinfo=UTC)
 INSTANTS = st.integers(0, 190 * 365 * 86_400).map(lambda n: EARLIEST + timedelta(seconds=n))
 
@@ -36,30 +37,31 @@ def test_what_lies_before_a_part_is_made_of_one_beginning_of_each_size(
     assert len({end - begin for begin, end in found}) == len(found) <= len(RUNS)
 
 
-def test_hours_and_days_are_those_of_utc() -> None:
+def test_half_hours_and_days_are_those_of_utc() -> None:
     eastern = timezone(timedelta(hours=-5))
-    late = datetime(2026, 11, 26, 23, 30, tzinfo=eastern)
+    late = datetime(2026, 11, 26, 23, 50, tzinfo=eastern)
 
-    hour, day = periods.numbered(HOUR, late), periods.numbered(DAY, late)
+    half_hour, day = periods.numbered(HALF_HOUR, late), periods.numbered(DAY, late)
 
-    assert periods.words(kept(HOUR, hour)) == "2026-11-27 00:00 until 2026-11-27 04:00"
-    assert periods.words(kept(DAY, day)) == "2026-11-26 until 2026-11-27"
+    assert periods.words(kept(HALF_HOUR, half_hour)) == "2026-11-27 00:00 until 2026-11-27 04:30"
+    assert periods.words(kept(DAY, day)) == "2026-11-12 until 2026-11-27"
     assert periods.words(kept(LONGEST, periods.numbered(LONGEST, late))) == (
-        "2026-05-07 until 2027-04-15"
+        "2026-02-12 until 2027-01-14"
     )
     assert periods.words(periods.ALL_TIME) == "all time"
 
 
 def test_the_sizes_are_those_of_the_totals_that_are_kept() -> None:
     """Others need a migration that makes all totals anew."""
-    days = {part.days: run.days for part, run in RUNS.items()}
-    assert days == {0: 1, 1: 7, 7: 49, 49: 343}
-    numbers = [kept(size, 0) for size in (HOUR, DAY, WEEK, WEEKS, LONGEST)]
-    assert numbers == [1_001_000_000, 1_500_000, 7_500_000, 49_500_000, 343_500_000]
+    minutes = {part // MINUTE: run // MINUTE for part, run in RUNS.items()}
+    assert minutes == {30: 1440, 1440: 30_240, 30_240: 483_840}
+    numbers = [kept(size, 0) for size in (HALF_HOUR, DAY, WEEKS, LONGEST)]
+    assert numbers == [1_010_000_000, 1_020_000_000, 1_030_000_000, 1_040_000_000]
 
 
 @pytest.mark.parametrize(
-    "period", [2026, 202611, 20261126, 9_002_271, 1_020_784, 7_002_969, 343_000_060]
+    "period",
+    [2026, 202611, 20261126, 9_002_271, 1_020_784, 343_000_060, 343_500_060, 1_001_498_899],
 )
 def test_what_an_older_version_left_is_named(period: int) -> None:
     assert periods.words(period) == f"unknown period {period}"

@@ -1,21 +1,6 @@
-"""Totals of the beginnings of days, weeks and longer runs in place of those of whole runs, made anew
-from the records. A version with other periods again takes `fill` along to its own migration.
-"""
+"""Totals of other periods; 0023 has others in their place, so that none are made here any more."""
 
 from django.db import migrations, models
-
-from loans.services import rollups
-
-
-def fill(apps, schema_editor):
-    tables = {
-        "borrow": apps.get_model("loans", "BorrowRecord"),
-        "repay": apps.get_model("loans", "RepayRecord"),
-    }
-    totals = apps.get_model("loans", "RecordTotal")
-    for account_id in apps.get_model("loans", "Account").objects.values_list("pk", flat=True):
-        for kind, records in tables.items():
-            rollups.fill(account_id, kind, records=records, totals=totals)
 
 
 class Migration(migrations.Migration):
@@ -30,5 +15,4 @@ class Migration(migrations.Migration):
             name='period',
             field=models.PositiveIntegerField(help_text='In UTC: 0 is all time; the others are numbered by `loans.periods`.'),
         ),
-        migrations.RunPython(fill, migrations.RunPython.noop),
     ]

@@ -165,7 +165,7 @@ def _keep_new(
     new_rows.insert(model_of(kind), names, [values(row) for row in rows], same=same)
     parts = defaultdict(list)
     for row in rows:
-        parts[_hour(row.symbol, _at(row), row.currency)].append(row)
+        parts[_half_hour(row.symbol, _at(row), row.currency)].append(row)
     for part, some in parts.items():
         changes.add(part, _figures(some))
     twins.notice(account, model_of(kind), {row.record_id: _at(row) for row in rows})
@@ -191,8 +191,8 @@ def _figures(rows: Sequence[Row]) -> rollups.Figures:
     return rollups.of_records(principals, interests, amounts)
 
 
-def _hour(symbol: str, at: datetime, currency: str) -> rollups.Part:
-    return rollups.Part(symbol, periods.numbered(periods.HOUR, at), currency)
+def _half_hour(symbol: str, at: datetime, currency: str) -> rollups.Part:
+    return rollups.Part(symbol, periods.numbered(periods.HALF_HOUR, at), currency)
 
 
 def _at(row: Row) -> datetime:
@@ -241,7 +241,7 @@ def _heed(record: Record, row: Row, told: Stored, changes: rollups.Changes) -> N
         _heed_loan(record, row)
         after = rollups.of_records([record.principal], [record.interest])
         if after != before:
-            part = _hour(record.symbol, record.at, record.currency)
+            part = _half_hour(record.symbol, record.at, record.currency)
             changes.add(part, after.minus(before))
 
 

@@ -2,8 +2,8 @@
 
 Written in the transaction that writes the records, under the lock of the account's row, so a
 reader finds both or neither. A total is of a pair or of all pairs together, over one of
-`loans.periods`: any span is then a few of those, and at each end a piece of an hour, or of a day
-where pairs are chosen (`spans` reads them).
+`loans.periods`: any span is then a few of those, and at each end a piece of half an hour, or of a
+day where pairs are chosen (`spans` reads them).
 """
 
 from collections import defaultdict
@@ -20,7 +20,7 @@ from loans import exact, periods
 from loans.fields import ExactSum
 from loans.models import ALL_PAIRS, Account, BorrowRecord, Kind, RecordTotal, RepayRecord
 from loans.models.totals import COUNTS, KEY, SUMS
-from loans.periods import DAY, HOUR, LONGEST, RUNS
+from loans.periods import DAY, HALF_HOUR, LONGEST, RUNS
 from loans.services import new_rows
 
 MODELS = {Kind.BORROW: BorrowRecord, Kind.REPAY: RepayRecord}
@@ -68,7 +68,7 @@ class Place(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Records of a pair and a currency within one part of time: an hour or a day, by its number."""
+    """Records of a pair and a currency within a half hour or a day, by its number."""
 
     symbol: str
     number: int
@@ -99,16 +99,16 @@ class Changes:
     """What one batch of records changes in the totals of its account and kind."""
 
     def __init__(self) -> None:
-        self._hours: Parts = {}
+        self._half_hours: Parts = {}
 
     def add(self, part: Part, figures: Figures) -> None:
-        """Records of a pair, an hour and a currency bring these."""
-        _add(self._hours, part, figures)
+        """Records of a pair, half an hour and a currency bring these."""
+        _add(self._half_hours, part, figures)
 
     def write(self, account_id: UUID, kind: str) -> None:
         """Add them to what is kept. The caller holds the account's row."""
-        days = _gathered(self._hours, RUNS[HOUR] // HOUR)
-        totals = spread(days) | spread_hours(_of_all_pairs(self._hours))
+        days = _gathered(self._half_hours, RUNS[HALF_HOUR] // HALF_HOUR)
+        totals = spread(days) | spread_half_hours(_of_all_pairs(self._half_hours))
         new_rows.add_up(RecordTotal, KEY, Figures._fields, _rows(account_id, kind, totals))
 
 
@@ -168,8 +168,8 @@ def counted(
     """
     rows = (records or MODELS[Kind(kind)]).objects.filter(account=account_id, currency=currency)
     days = _counted(rows, kind, _Day("at"), ("symbol", "number"))
-    hours = _counted(rows, kind, _Hour("at"), ("number",))
-    return spread(_named(days, currency)) | spread_hours(_named(hours, currency))
+    half_hours = _counted(rows, kind, _HalfHour("at"), ("number",))
+    return spread(_named(days, currency)) | spread_half_hours(_named(half_hours, currency))
 
 
 def spread(days: Parts) -> Totals:
@@ -185,9 +185,9 @@ def spread(days: Parts) -> Totals:
     return found
 
 
-def spread_hours(hours: Parts) -> Totals:
+def spread_half_hours(half_hours: Parts) -> Totals:
     """Those over the beginnings of days."""
-    return _beginnings(hours, HOUR)
+    return _beginnings(half_hours, HALF_HOUR)
 
 
 def _beginnings(parts: Parts, size: timedelta) -> Totals:
@@ -305,8 +305,11 @@ class _Day(Func):
         return self.as_sql(compiler, connection, template=template, **extra)
 
 
-class _Hour(_Day):
-    """Which hour it is in."""
+class _HalfHour(_Day):
+    """Which half hour it is in."""
 
-    on_sqlite = "24 * {day} + CAST(SUBSTR(%(expressions)s, 12, 2) AS INTEGER)"
-    on_postgresql = "24 * {day} + EXTRACT(HOUR FROM %(expressions)s AT TIME ZONE 'UTC')::integer"
+    on_sqlite = (
+        "48 * {day} + 2 * CAST(SUBSTR(%(expressions)s, 12, 2) AS INTEGER)"
+        " + (SUBSTR(%(expressions)s, 15, 2) >= '30')"
+    )
+    on_postgresql = "FLOOR(EXTRACT(EPOCH FROM %(expressions)s) / 1800)::integer"

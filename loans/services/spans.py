@@ -1,7 +1,7 @@
 """What the records of a span add up to, per currency or per debt, from the totals that are kept.
 
 A span is what lies before its end less what lies before its beginning. Of both `rollups` keeps
-totals, up to whole hours, or days where pairs are chosen (`loans.periods`); the few records between
+totals, up to half hours, or days where pairs are chosen (`loans.periods`); the few records between
 there and the instant are read. All in one statement, so that what is added up is of one moment,
 whatever is being written. On SQLite a sum comes in parts, and the first of them, in which only huge
 figures have digits, is added up where one of those is met: by a second statement for everything.
@@ -21,7 +21,7 @@ from loans import exact
 from loans.fields import is_huge, parts_of, units_of_parts
 from loans.models import ALL_PAIRS, Account, BorrowRecord, Kind, RecordTotal
 from loans.models.totals import COUNTS
-from loans.periods import ALL_TIME, BEGIN, DAY, HOUR, LONGEST, before, kept
+from loans.periods import ALL_TIME, BEGIN, DAY, HALF_HOUR, LONGEST, before, kept
 from loans.services.position import Slot
 from loans.services.rollups import MODELS, Figures, names_of
 from loans.services.sql import (
@@ -130,7 +130,7 @@ def by_currency(wanted: Wanted) -> dict[str, Figures]:
     """
     since, until, symbols = wanted.since, wanted.until, wanted.symbols
     is_named = bool(wanted.named)  # only then the pair and the ends are told as they are
-    cut = cut_up(since, until, HOUR if symbols is None else DAY)
+    cut = cut_up(since, until, HALF_HOUR if symbols is None else DAY)
     shape = _Shape(
         kind=str(wanted.kind),
         is_whole=False,

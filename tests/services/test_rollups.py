@@ -20,7 +20,7 @@ from loans import exact, periods
 from loans.bitmart import responses
 from loans.bitmart.readers import read_borrow_record, read_repay_record
 from loans.models import Account, BorrowRecord, Kind, RecordTotal, RepayRecord
-from loans.periods import DAY, HOUR
+from loans.periods import DAY, HALF_HOUR
 from loans.services import history, rollups
 from loans.services.filters import HistoryFilter
 from loans.services.position import Slot
@@ -263,15 +263,16 @@ instants = st.integers(0, 2000 * 86_400).map(
 
 def kept_of(at: datetime, size: timedelta) -> set[int]:
     """The periods in whose totals a record of that instant is."""
-    hour, day = (
+    half_hour, day = (
         {rollups.Part("", periods.numbered(part, at), "USDT"): rollups.Figures(1)}
-        for part in (HOUR, DAY)
+        for part in (HALF_HOUR, DAY)
     )
-    found = rollups.spread(day) | (rollups.spread_hours(hour) if size == HOUR else {})
+    of_half_hours = rollups.spread_half_hours(half_hour) if size == HALF_HOUR else {}
+    found = rollups.spread(day) | of_half_hours
     return {place.period for place in found}
 
 
-@given(st.none() | instants, st.none() | instants, instants, st.sampled_from([HOUR, DAY]))
+@given(st.none() | instants, st.none() | instants, instants, st.sampled_from([HALF_HOUR, DAY]))
 def test_every_instant_of_a_span_counts_once_and_no_other(
     one: datetime | None, other: datetime | None, at: datetime, size: timedelta
 ) -> None:
@@ -386,10 +387,10 @@ def test_totals_that_differ_are_named_and_put_right(
     RecordTotal.objects.filter(symbol="ETH_USDT", period=periods.ALL_TIME).update(
         principal=Decimal(5)
     )
-    weeks = periods.kept(periods.WEEK, 2925)
+    weeks = periods.kept(periods.WEEKS, 975)
     assert RecordTotal.objects.filter(symbol="BTC_USDT", period=weeks).delete()[0]
 
-    named = "Desk borrow .*2025-12-11 until 2026-01-22 .*unknown period 20261126 .*ETH_USDT all"
+    named = "Desk borrow .*unknown period 20261126 .*2025-03-13 until 2026-01-22 .*ETH_USDT all"
     with pytest.raises(CommandError, match=named):
         call_command("verify_totals")
     call_command("verify_totals", repair=True)
@@ -412,7 +413,7 @@ def test_an_upgrade_makes_the_totals_of_these_periods(owner: User, had_totals: b
         total.pk, total.period = None, periods.kept(DAY, number) - 500_000  # of an older version
         total.save()
 
-    import_module("loans.migrations.0019_beginnings").fill(apps, None)
+    import_module("loans.migrations.0023_half_hours").fill(apps, None)
 
     assert {kind: rollups.kept(account.pk, kind) for kind in Kind} == true
 
