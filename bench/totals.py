@@ -28,7 +28,7 @@ PATH = "/history/borrows/"
 def queries(ground: Ground) -> dict[str, dict[str, str]]:
     """The filters, as a page is asked for them. Spans are a fifth to four fifths of the history."""
     begin, end = ground.at(ground.rows // 5), ground.at(ground.rows * 4 // 5)
-    eastern = "-05:00"
+    eastern, indian = "-05:00", "+05:30"
     return {
         "no filter": {},
         "one account": {"account": str(ground.accounts[0].pk)},
@@ -41,9 +41,13 @@ def queries(ground: Ground) -> dict[str, dict[str, str]]:
             "from": f"{begin:%Y-%m-%d}T00:00{eastern}",
             "to": f"{end:%Y-%m-%d}T00:00{eastern}",
         },
-        "from and to, at half past (the most records to read)": {
-            "from": f"{begin:%Y-%m-%d}T12:29:59",
-            "to": f"{end:%Y-%m-%d}T12:29:59",
+        "from and to, days of a zone of half hours": {
+            "from": f"{begin:%Y-%m-%d}T00:00{indian}",
+            "to": f"{end:%Y-%m-%d}T00:00{indian}",
+        },
+        "from and to, at a quarter past (the most records to read)": {
+            "from": f"{begin:%Y-%m-%d}T12:14:59",
+            "to": f"{end:%Y-%m-%d}T12:14:59",
         },
         "half a day": {
             "from": f"{begin:%Y-%m-%d}T01:00",
