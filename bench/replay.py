@@ -141,7 +141,7 @@ def books_figures(*, loans: int) -> dict[str, Any]:
 
 
 def _fill(loans: int) -> tuple[Any, datetime]:
-    """An account with so many repaid loans in one slot, each told at the borrow and at the end."""
+    """An account with so many repaid loans in one slot, each told at the borrow and once repaid."""
     from django.contrib.auth.models import User
 
     from loans.models import Account, BorrowRecord, Observation, RepayRecord
@@ -170,7 +170,7 @@ def _fill(loans: int) -> tuple[Any, datetime]:
                 )
             )
             first, _ = replay.cost(loan, (), hours=Hours.ANNIVERSARY, until=at)
-            for when, told in ((at, first), (until, cost)):
+            for when, told in ((at, first), (until + 2 * replay.BOOKING_LAG, cost)):
                 body = {"borrow_id": loan.key, "interest_amount": format(told, "f")}
                 seen.append(
                     Observation(
