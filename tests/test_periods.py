@@ -61,7 +61,11 @@ def test_the_sizes_are_those_of_the_totals_that_are_kept() -> None:
 
 @pytest.mark.parametrize(
     "period",
-    [2026, 202611, 20261126, 9_002_271, 1_020_784, 343_000_060, 343_500_060, 1_001_498_899],
+    [
+        *(2026, 202611, 20261126, 9_002_271),
+        *(1_020_784, 7_002_969, 343_000_060),
+        *(1_520_784, 7_502_969, 343_500_060, 1_001_498_899),
+    ],
 )
 def test_what_an_older_version_left_is_named(period: int) -> None:
     assert periods.words(period) == f"unknown period {period}"

@@ -89,7 +89,7 @@ def test_a_field_is_marked_as_wrong_for_as_long_as_it_is(
     open_page: OpenPage, owner: User, borrows: None
 ) -> None:
     page = open_page("/history/borrows/?from=2026-11-20", person=owner)
-    to, sentence = page.get_by_label("To, that day included"), page.locator("#to-error p")
+    to, sentence = page.get_by_label("To, a day included"), page.locator("#to-error p")
 
     to.fill("2026-11-10")
     to.press("Tab")

@@ -136,23 +136,6 @@ def test_no_line_ends_within_the_example_of_a_date(client: Client, desk: Account
     assert "Write a date as 2026-11-30, or an instant as 2026-11-30T14:05." in strip_tags(page)
 
 
-@pytest.mark.parametrize(
-    ("to", "label"),
-    [
-        ("", "To, that day included"),
-        ("2026-11-30", "To, that day included"),
-        ("2026-11-30T14:05", "To, a day included"),
-        ("never", "To, a day included"),
-    ],
-)
-def test_the_end_says_whether_it_is_included(
-    client: Client, desk: Account, to: str, label: str
-) -> None:
-    page = client.get("/history/borrows/", {"to": to}).text
-
-    assert f'<label for="to">{label}</label>' in page
-
-
 def test_tabs_and_files_carry_the_filter_along(client: Client, desk: Account) -> None:
     query = {"account": str(desk.pk), "q": "{account}&<b>", "sort": "amount"}
 
