@@ -2,9 +2,10 @@
 
 Reads only; the arithmetic is `loans.replay`'s. Rests on the same tellings as the statement: those
 read within the month, and of a loan first read later its first one. A sum is given only where every
-loan of a debt agrees, and in one way.
+loan of a debt agrees, and both readings of the hours that may fit come to the same.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,13 +29,18 @@ _INSTANT = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """The replay of one debt's month: `agreeing` of `loans` loans that were out in it agree.
+    """The replay of one debt's month: of `loans` loans that were out in it `agreeing` agree, and of
+    `untold` nothing can be told; the others differ.
 
-    `charged` is None unless all do; `reason` says why nothing was replayed at all.
+    `two_sums` of those that agree do so by both readings of the hours, which come to different sums
+    of this month: the cut lies between their charges. `charged` is None unless all agree and none
+    is such; `reason` says why nothing was replayed at all.
     """
 
     loans: int = 0
     agreeing: int = 0
+    untold: int = 0
+    two_sums: int = 0
     charged: Decimal | None = None
     reason: str = ""
 
@@ -90,7 +96,7 @@ def _out(slot: Slot, since: datetime, at: Cut) -> list[_Out]:
 
 
 def _replayed(out: Sequence[_Out], rates: replay.VenueRates, since: datetime, at: Cut) -> Replayed:
-    agreed = []
+    labels, sums = Counter[replay.Label](), []
     records = BorrowRecord.objects.filter(
         account=at.account, record_id__in=[one.loan.key for one in out]
     )
@@ -103,24 +109,29 @@ def _replayed(out: Sequence[_Out], rates: replay.VenueRates, since: datetime, at
             for said in counted
             if said.interest is not None
         ]
-        charged = _charged(one, told, rates, since, at.until)
-        if charged is not None:
-            agreed.append(charged)
-    whole = exact.total(agreed) if len(agreed) == len(out) else None
-    return Replayed(len(out), len(agreed), whole)
+        verdict = replay.compare(one.loan, one.parts, told=told, rates=rates)
+        labels[verdict.label] += 1
+        if verdict.label is replay.Label.AGREES:
+            sums.append(_sums(one, verdict.ways, rates, since, at.until))
+    agreeing, two_sums = labels[replay.Label.AGREES], sum(len(one) > 1 for one in sums)
+    is_one_sum = agreeing == len(out) and not two_sums
+    return Replayed(
+        loans=len(out),
+        agreeing=agreeing,
+        untold=labels[replay.Label.CANNOT_TELL],
+        two_sums=two_sums,
+        charged=exact.total(charged for (charged,) in sums) if is_one_sum else None,
+    )
 
 
-def _charged(
+def _sums(
     one: _Out,
-    told: Sequence[replay.Told],
+    ways: Sequence[replay.Way],
     rates: replay.VenueRates,
     since: datetime,
     until: datetime,
-) -> Decimal | None:
-    """What a loan's hours cost in the month; None unless the replay agrees, and in one way."""
-    verdict = replay.compare(one.loan, one.parts, told=told, rates=rates)
-    if verdict.label is not replay.Label.AGREES:
-        return None
+) -> set[Decimal]:
+    """What a loan's hours cost in the month, by each of these ways."""
 
     def cost_before(end: datetime, way: replay.Way) -> Decimal:
         used, late = way.basis.choose(rates)
@@ -129,5 +140,4 @@ def _charged(
         )
         return cost
 
-    sums = {exact.minus(cost_before(until, way), cost_before(since, way)) for way in verdict.ways}
-    return sums.pop() if len(sums) == 1 else None
+    return {exact.minus(cost_before(until, way), cost_before(since, way)) for way in ways}

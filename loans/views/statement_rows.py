@@ -118,13 +118,7 @@ def _replay_words(replayed: Replayed | None, told: Decimal, currency: str) -> Sa
     if replayed.reason:
         return format_html("Not replayed: {}.", replayed.reason)
     if replayed.charged is None:
-        return format_html(
-            "The replay agrees with the exchange on {} of {} loan{} out in this month, so it gives"
-            " no sum.",
-            replayed.agreeing,
-            replayed.loans,
-            "" if replayed.loans == 1 else "s",
-        )
+        return SafeString(_no_sum(replayed))
     figure = formatting.amount(replayed.charged, currency)
     if replayed.charged == told:
         return format_html("By the replay, which agrees with the exchange: {} too.", figure)
@@ -132,6 +126,26 @@ def _replay_words(replayed: Replayed | None, told: Decimal, currency: str) -> Sa
         "By the replay, which agrees with the exchange on every loan: {} charged within the month.",
         figure,
     )
+
+
+def _no_sum(replayed: Replayed) -> str:
+    """What became of each loan where they have no sum together."""
+    loans, agreeing, untold = replayed.loans, replayed.agreeing, replayed.untold
+    every = f"all {loans} loans" if loans > 1 else "the one loan"
+    some = f"{agreeing} of {loans} loan{'' if loans == 1 else 's'}"
+    told = [
+        "The replay agrees with the exchange on "
+        f"{every if agreeing == loans else some} out in this month"
+    ]
+    if differing := loans - agreeing - untold:
+        told.append(f"differs on {differing}")
+    if untold:
+        told.append(f"cannot tell on {untold}")
+    if replayed.two_sums:
+        told.append(
+            "its two readings of the hours come to different sums at the end of this statement"
+        )
+    return f"{'; '.join(told)}. So it gives no sum."
 
 
 def _exchange_words(entry: Entry, now: datetime) -> SafeString:

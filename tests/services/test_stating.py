@@ -13,6 +13,7 @@ from loans import periods
 from loans.bitmart.readers import read_borrow_record
 from loans.models import Account, BorrowRecord, Kind, Market, RecordTotal
 from loans.services import record_store, rollups, stating
+from loans.services.month_replay import Replayed
 from loans.services.months import Month
 from loans.services.position import Slot
 from loans.services.spans import cut_up
@@ -305,6 +306,28 @@ def test_the_replay_gives_no_sum_where_a_loan_does_not_agree(desk: Account, mark
     replayed = only(state(desk)).replay
 
     assert (replayed.loans, replayed.agreeing, replayed.charged) == (2, 1, None)
+    assert (replayed.untold, replayed.two_sums) == (0, 0)
+
+
+def test_a_loan_that_agrees_by_both_readings_counts_as_agreeing_though_it_has_no_sum(
+    desk: Account, market: Market
+) -> None:
+    at = END - timedelta(minutes=30)
+    lend(desk, at, told={END + timedelta(minutes=40): str(2 * CHARGE)})
+
+    past_the_clock_hour = END + timedelta(minutes=65)
+    november = only(state(desk, NOVEMBER, as_of=past_the_clock_hour))
+
+    assert only(state(desk)).replay == Replayed(1, 1, charged=CHARGE)
+    assert november.replay == Replayed(1, 1, two_sums=1)
+
+
+def test_a_loan_of_which_the_exchange_tells_no_interest_counts_as_untold(
+    desk: Account, market: Market
+) -> None:
+    lend(desk, START + HOUR, told={START + HOUR + SECONDS: None})
+
+    assert only(state(desk)).replay == Replayed(1, untold=1)
 
 
 def test_the_exchanges_own_figure_stands_beside_a_running_month_only(

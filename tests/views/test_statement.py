@@ -368,3 +368,26 @@ def test_the_other_tabs_lead_here_and_back(client: Client, desk: Account) -> Non
     answer = client.get("/history/repays/", {"account": str(desk.pk)})
     assert f'href="/history/statement/?account={desk.pk}"' in answer.text
     assert 'aria-current="page">Statement' in client.get(PAGE).text
+
+
+def test_it_tells_apart_loans_that_differ_and_those_of_which_nothing_can_be_told(
+    client: Client, desk: Account
+) -> None:
+    factories.make_terms(market=factories.make_market())
+    lend(desk)
+    differing, untold = (factories.make_borrow(account=desk, at=START + HOUR) for _ in range(2))
+    factories.tell(differing, "0.5", at=differing.first_seen_at)
+    factories.tell(untold, None, at=untold.first_seen_at)
+
+    words = "on 1 of 3 loans out in this month; differs on 1; cannot tell on 1. So it gives no sum."
+    assert f"The replay agrees with the exchange {words}" in text_of(client)
+
+
+def test_it_says_why_a_loan_that_agrees_has_no_sum(client: Client, desk: Account) -> None:
+    factories.make_terms(market=factories.make_market())
+    lend(desk, START - HOUR / 2)
+    as_of = START + 65 * timedelta(minutes=1)
+
+    told = text_of(client, as_of=f"{as_of:%Y-%m-%dT%H:%M:%SZ}")
+
+    assert "agrees with the exchange on the one loan out in this month; its two readings" in told
