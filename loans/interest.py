@@ -15,6 +15,8 @@ HOUR = timedelta(hours=1)
 # A daily rate outside this band is shown and flagged, never rescaled: 0.05 a day is the documents'
 # invented sample.
 PLAUSIBLE_DAILY = (Decimal("0.000001"), Decimal("0.02"))
+# Beyond this the yearly rate with compounding says nothing to anybody: reached at 5.8 % a day.
+MOST_APY = Decimal("1e9")
 _WIDE = Context(prec=60, rounding=ROUND_HALF_EVEN)
 
 
@@ -57,10 +59,12 @@ def apr(daily_rate: Decimal) -> Decimal:
     return _WIDE.multiply(daily_rate, Decimal(DAYS_PER_YEAR))
 
 
-def apy(daily_rate: Decimal) -> Decimal:
-    """The yearly rate if every day's interest were borrowed too, as a fraction, to 10 places."""
-    grown = _WIDE.power(1 + daily_rate, DAYS_PER_YEAR) - 1
-    return grown.quantize(RATE_UNIT, context=_WIDE)
+def apy(daily_rate: Decimal) -> Decimal | None:
+    """The yearly rate if every day's interest were borrowed too, as a fraction, to 10 places; None
+    beyond `MOST_APY`, where it is out of all measure.
+    """
+    grown = _WIDE.power(_WIDE.add(1, daily_rate), DAYS_PER_YEAR) - 1
+    return grown.quantize(RATE_UNIT, context=_WIDE) if grown <= MOST_APY else None
 
 
 def is_plausible(daily_rate: Decimal) -> bool:

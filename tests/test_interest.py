@@ -41,6 +41,12 @@ def test_one_rate_has_four_faces() -> None:
     assert interest.cost(Decimal(1000), DAILY, hours=24) == Decimal("0.54999840")
 
 
+def test_a_yearly_rate_out_of_all_measure_is_none() -> None:
+    assert interest.apy(Decimal("0.05")) > Decimal("54_000_000")
+    assert interest.apy(Decimal("0.06")) is None
+    assert interest.apy(Decimal("99999999.9999999999999999")) is None
+
+
 def test_the_documents_invented_rate_is_flagged_and_real_ones_are_not() -> None:
     assert not interest.is_plausible(Decimal("0.05"))
     assert interest.is_plausible(DAILY)

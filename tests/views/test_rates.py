@@ -497,3 +497,17 @@ def test_a_key_at_fault_is_not_the_one_whose_amounts_are_shown(trader: Client, o
     options = re.findall(r">(First|Second)</option>", page)
     assert options == ["Second", "First"]  # a list shows its first while nothing is chosen
     assert "222" in page
+
+
+@pytest.mark.parametrize("daily_rate", ["0.5", "99999999.9999999999999999"])
+@pytest.mark.parametrize("address", ["/rates/", "/rates/BTC_USDT/", "/rates.csv"])
+def test_a_rate_out_of_all_measure_leaves_the_pages_of_the_others_standing(
+    trader: Client, address: str, daily_rate: str
+) -> None:
+    offer("BTC_USDT", daily_rate)
+    offer("ETH_USDT")
+
+    answer = trader.get(address)
+
+    assert answer.status_code == 200
+    assert "BTC_USDT" in answer.text
