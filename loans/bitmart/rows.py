@@ -80,8 +80,12 @@ def instant(row: Row, name: str) -> datetime:
 
 
 def whole(row: Row, name: str) -> int:
-    """A whole number that is not negative, as a JSON number or as its digits."""
+    """A whole number that is not negative, as a JSON number or as the text of one: a row reads
+    alike before and after it was kept (`storable`).
+    """
     value = field(row, name)
+    if isinstance(value, str) and not _WHOLE.fullmatch(value):
+        value = _decimal(value, name)
     # The exponent first: written out, a zero with a huge one is as many digits long.
     if isinstance(value, Decimal) and value.is_finite() and _has_small_exponent(value):
         value = int(value) if value == value.to_integral_value() else value

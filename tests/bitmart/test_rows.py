@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from loans.bitmart import rows
@@ -151,6 +151,19 @@ def test_any_value_is_read_or_refused_by_every_reader(value):
         with contextlib.suppress(BadRow):
             read({"x": value}, "x")
     assert rows.excerpt(value).isprintable()
+
+
+NUMBERS = st.integers(0, 10**14) | st.decimals("0", "1e14") | st.decimals("0", "1e14", places=1)
+
+
+@given(JSON | NUMBERS | NUMBERS.map(str))
+@example(Decimal("1763640000000.0"))
+@example(Decimal("1.76364E+12"))
+def test_a_row_reads_alike_before_and_after_it_was_kept(value):
+    for read in FIELDS:
+        with contextlib.suppress(BadRow):
+            was = read({"x": value}, "x")
+            assert read is rows.nested or read(rows.storable({"x": value}), "x") == was
 
 
 @given(st.dictionaries(st.text(), JSON, max_size=4))
