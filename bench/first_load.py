@@ -54,9 +54,11 @@ def _loan(n: int, *, pair: int) -> dict[str, object]:
 
 def kept(account: Any, rows: Sequence[Any]) -> None:
     """As the product does."""
+    from django.utils import timezone
+
     from loans.services import record_store
 
-    record_store.store(account=account, kind="borrow", rows=rows, now=datetime.now(UTC))
+    record_store.store(account=account, kind="borrow", rows=rows, clock=timezone.now)
 
 
 RECORD = (

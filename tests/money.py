@@ -17,6 +17,7 @@ from loans.bitmart.secret import Credentials
 from loans.models import Account, Instruction
 from loans.services import instructions
 from loans.services.bounds import Bounds
+from loans.services.clock import Clock
 from loans.services.journal import Journal
 from loans.services.looking import look
 from loans.services.sending import Line, monotonic, send
@@ -104,7 +105,9 @@ class Desk:
         instruction.refresh_from_db()
         return instruction
 
-    def look(self, instruction: Instruction, *, is_probed: bool = True) -> Instruction:
+    def look(
+        self, instruction: Instruction, *, is_probed: bool = True, clock: Clock | None = None
+    ) -> Instruction:
         """Look for it now, due or not."""
         Instruction.objects.filter(pk=instruction.pk).update(look_at=self.now())
         instruction.refresh_from_db()
@@ -114,6 +117,7 @@ class Desk:
             bounds=self.bounds,
             is_probed=is_probed,
             now=self.now() + SECOND,
+            clock=clock,
         )
         instruction.refresh_from_db()
         return instruction

@@ -13,6 +13,7 @@ from loans.bitmart.client import Client
 from loans.bitmart.errors import ReadError
 from loans.models import Instruction, State
 from loans.services.bounds import Bounds
+from loans.services.clock import Clock
 from loans.services.confirming import bind_confirmed, look_again
 from loans.services.deciding import decide, give_up_after_a_day
 from loans.services.sightings import local_horizon, see
@@ -29,13 +30,29 @@ SECOND_LOOKS = (
 
 
 def look(
-    instruction: Instruction, *, client: Client, bounds: Bounds, is_probed: bool, now: datetime
+    instruction: Instruction,
+    *,
+    client: Client,
+    bounds: Bounds,
+    is_probed: bool,
+    now: datetime,
+    clock: Clock | None = None,
 ) -> None:
-    """Look once, if it is due and no other process does. Safe to call at any time."""
+    """Look once, if it is due and no other process does. Safe to call at any time.
+
+    Without a `clock`, time stands still at `now` while it looks, as where time is driven.
+    """
     if not _take_turn(instruction, bounds=bounds, now=now):
         return
     try:
-        view = see(instruction, client=client, bounds=bounds, is_probed=is_probed, now=now)
+        view = see(
+            instruction,
+            client=client,
+            bounds=bounds,
+            is_probed=is_probed,
+            now=now,
+            clock=clock or (lambda: now),
+        )
     except ReadError as exc:
         log.warning("looking for %s: %s", instruction.pk, exc.detail)
         give_up_after_a_day(instruction, bounds=bounds, now=now)

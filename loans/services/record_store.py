@@ -8,9 +8,9 @@ the records add up to is kept in the same transaction.
 import json
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ from loans.bitmart.rows import excerpt
 from loans.models import Account, BorrowRecord, Kind, Observation, RepayRecord
 from loans.services import new_rows, refused, rollups, twins
 from loans.services.changed_rows import all_fit, unfit, write_changed
+from loans.services.clock import Clock
 from loans.services.sql import to_database
 
 Row = responses.BorrowRecord | responses.RepayRecord
@@ -45,6 +46,7 @@ REPAY_COLUMNS = (*COMMON, "at", "amount")
 BORROW_FIGURES = ("principal", "interest", "daily_rate", "hourly_rate")
 REPAY_FIGURES = ("principal", "interest", "amount")
 MOVED = "a known record changed its pair or currency"
+NEXT = timedelta(microseconds=1)
 MOVING_OF_LOANS = ("principal", "interest", "story_changed", "told_again_at")
 
 
@@ -69,30 +71,44 @@ def model_of(kind: str) -> type[BorrowRecord] | type[RepayRecord]:
     return rollups.MODELS[Kind(kind)]
 
 
-def store(*, account: Account, kind: str, rows: Collection[Row], now: datetime) -> Stored:
+def store(*, account: Account, kind: str, rows: Collection[Row], clock: Clock) -> Stored:
     """Keep what was listed. Writes nothing for what is known already; safe to repeat.
 
-    Holds the account's row, so that two readers of one account do not write the same telling twice.
-    Many rows at once cost less each than a page at a time: hand over what is there.
+    Holds the account's row, so that two readers of one account do not write the same telling twice,
+    and reads the clock only then: what waits for its turn is known to nobody yet. A record that is
+    listed in two ways is heeded as if told one after the other. Many rows at once cost less each
+    than a page at a time: hand over what is there.
     """
     told = Stored()
-    by_id = {row.record_id: row for row in _fitting(kind, rows, told)}
-    ids = list(by_id)
-    for first in range(0, len(ids), MOST_AT_ONCE):
-        some = {key: by_id[key] for key in ids[first : first + MOST_AT_ONCE]}
-        _store(account, kind, some, now, told)
+    for by_id in _once_each(_fitting(kind, rows, told)):
+        ids = list(by_id)
+        for first in range(0, len(ids), MOST_AT_ONCE):
+            some = {key: by_id[key] for key in ids[first : first + MOST_AT_ONCE]}
+            _store(account, kind, some, clock, told)
     refused.keep(
         [Refusal(reason, excerpt(raw)) for raw, reason in told.refused],
         venue=account.venue,
         account=account,
         source=f"isolated/{kind}_record",
-        now=now,
+        now=clock(),
     )
     return told
 
 
+def _once_each(rows: Collection[Row]) -> Iterator[Mapping[str, Row]]:
+    """The rows by their ids, in so many parts that none of them is lost, in their order."""
+    while rows:
+        by_id: dict[str, Row] = {}
+        rows = [
+            row
+            for row in rows
+            if (first := by_id.setdefault(row.record_id, row)) is not row and first.raw != row.raw
+        ]
+        yield by_id
+
+
 def _store(
-    account: Account, kind: str, by_id: Mapping[str, Row], now: datetime, told: Stored
+    account: Account, kind: str, by_id: Mapping[str, Row], clock: Clock, told: Stored
 ) -> None:
     """Look without the lock first: most of what is listed is known, and then nothing is written."""
     latest = _latest(account, kind, by_id)
@@ -107,15 +123,17 @@ def _store(
     changes = rollups.Changes()
     with transaction.atomic():
         Account.objects.select_for_update().values_list("pk").get(pk=account.pk)
+        now = clock()
         latest = _latest(account, kind, other)
         fresh = [row for key, row in other.items() if key not in latest]
         changed = [r for key, r in other.items() if key in latest and not _is_last(r, latest)]
         if fresh:
             _keep_new(account, kind, fresh, now, changes)
             told.new += [row.record_id for row in fresh]
+            _observe(account, kind, [(row, now) for row in fresh])
         if changed:
-            _heed_all(account, kind, changed, now, told, changes)
-        _observe(account, kind, [*fresh, *changed], now)
+            times = _heed_all(account, kind, changed, now, told, changes)
+            _observe(account, kind, list(zip(changed, times, strict=True)))
         changes.write(account.pk, kind)
 
 
@@ -199,10 +217,11 @@ def _at(row: Row) -> datetime:
     return row.created_at if isinstance(row, responses.BorrowRecord) else row.repaid_at
 
 
-def _observe(account: Account, kind: str, rows: Iterable[Row], now: datetime) -> None:
-    same = {"account": account.pk, "kind": kind, "seen_at": now}
-    seen = [(row.record_id, row.raw) for row in rows]
-    new_rows.insert(Observation, ("record_id", "body"), seen, same=same)
+def _observe(account: Account, kind: str, rows: Collection[tuple[Row, datetime]]) -> None:
+    """Keep what was seen, and when."""
+    same = {"account": account.pk, "kind": kind}
+    seen = [(row.record_id, row.raw, at) for row, at in rows]
+    new_rows.insert(Observation, ("record_id", "body", "seen_at"), seen, same=same)
 
 
 def _heed_all(
@@ -212,22 +231,34 @@ def _heed_all(
     now: datetime,
     told: Stored,
     changes: rollups.Changes,
-) -> None:
-    """Take over what may move, refuse what may not, and write only records that differ now."""
+) -> list[datetime]:
+    """Take over what may move, refuse what may not, and write only records that differ now. Says
+    when each row was told.
+    """
     model = model_of(kind)
     names = MOVING_OF_LOANS if kind == Kind.BORROW else ("story_changed",)
     known = model.objects.filter(account=account, record_id__in=[row.record_id for row in rows])
     records = {record.record_id: record for record in known}
-    moved = []
+    moved, times = [], []
     for row in rows:
         record = records[row.record_id]
         before = [getattr(record, name) for name in names]
+        times.append(_told_at(record, now))
         if kind == Kind.BORROW:
-            record.told_again_at = max(now, record.told_again_at or now)
+            record.told_again_at = times[-1]
         _heed(record, row, told, changes)
         if before != [getattr(record, name) for name in names]:
             moved.append(record)
     write_changed(moved, names)
+    return times
+
+
+def _told_at(record: Record, now: datetime) -> datetime:
+    """When a known record was told again: after whatever was told of it before, though our clock
+    has been set back or stands still. What counts of a month is told apart by these times.
+    """
+    last = getattr(record, "told_again_at", None) or record.first_seen_at
+    return max(now, last + NEXT)
 
 
 def _heed(record: Record, row: Row, told: Stored, changes: rollups.Changes) -> None:

@@ -318,8 +318,9 @@ class Stream:
         foreign = f"not of {self.coverage.symbol}, as asked"
         refusals = [Refusal(foreign, excerpt(row.raw)) for row in others]
         # Not when the run began: what was heard later was charged, and is known, only since then.
-        heard_at = max(self._now, self._clock())
-        told = self.shelf.store(mine, [*page.refused, *refusals], heard_at)
+        told = self.shelf.store(
+            mine, [*page.refused, *refusals], lambda: max(self._now, self._clock())
+        )
         self._has_strangers |= bool(others)
         self._count_late(mine, set(told.new))
         self.learned.new += told.new

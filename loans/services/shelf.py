@@ -12,6 +12,7 @@ from typing import Protocol
 from loans.bitmart.responses import RefusedRow as Refusal
 from loans.models import Coverage, Kind
 from loans.services import record_store, refused
+from loans.services.clock import Clock
 from loans.services.coverage import gaps_of, name_gaps
 from loans.services.windows import Gap, Row
 
@@ -39,7 +40,7 @@ class KeptRecord:
 class Shelf(Protocol):
     """The records and gaps of one stream."""
 
-    def store(self, rows: Collection[Row], refusals: Iterable[Refusal], now: datetime) -> Stored:
+    def store(self, rows: Collection[Row], refusals: Iterable[Refusal], clock: Clock) -> Stored:
         """Keep what was listed, once each; keep aside what was refused."""
 
     def between(self, start: datetime, end: datetime) -> Mapping[str, KeptRecord]:
@@ -59,7 +60,7 @@ class DatabaseShelf:
         """`coverage` must be saved."""
         self._coverage = coverage
 
-    def store(self, rows: Collection[Row], refusals: Iterable[Refusal], now: datetime) -> Stored:
+    def store(self, rows: Collection[Row], refusals: Iterable[Refusal], clock: Clock) -> Stored:
         """Keep what was listed, once each; keep aside what was refused."""
         account, kind = self._coverage.account, self._coverage.kind
         refused.keep(
@@ -67,9 +68,9 @@ class DatabaseShelf:
             venue=account.venue,
             account=account,
             source=f"isolated/{kind}_record",
-            now=now,
+            now=clock(),
         )
-        told = record_store.store(account=account, kind=kind, rows=rows, now=now)
+        told = record_store.store(account=account, kind=kind, rows=rows, clock=clock)
         unkept = self._unkept(rows, [raw for raw, _ in told.refused])
         return Stored(told.new, told.changed, len(told.refused), unkept)
 

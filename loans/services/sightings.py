@@ -19,6 +19,7 @@ from loans.models import (
 )
 from loans.services import record_store, twins
 from loans.services.bounds import Bounds
+from loans.services.clock import Clock
 from loans.services.listings import Evidence, list_since
 from loans.services.matching import SLACK, Found, Listed, Sought, begin, search
 from loans.services.recovery import CLOCKS_DIFFER
@@ -46,13 +47,21 @@ def local_horizon(instruction: Instruction, *, bounds: Bounds) -> datetime:
 
 
 def see(
-    instruction: Instruction, *, client: Client, bounds: Bounds, is_probed: bool, now: datetime
+    instruction: Instruction,
+    *,
+    client: Client,
+    bounds: Bounds,
+    is_probed: bool,
+    now: datetime,
+    clock: Clock,
 ) -> View:
-    """List and sort. Raises ReadError as the client does; stores every row that came."""
+    """List and sort. Raises ReadError as the client does; stores every row that came, as heard
+    when the `clock` says so: a look may wait for its calls longer than a statement does.
+    """
     since = begin(_not_before(instruction) or instruction.signed_at)
     evidence = list_since(client, symbol=instruction.symbol, kind=instruction.kind, since=since)
     rows = [record.row for record in evidence.records]
-    record_store.store(account=instruction.account, kind=instruction.kind, rows=rows, now=now)
+    record_store.store(account=instruction.account, kind=instruction.kind, rows=rows, clock=clock)
     # What was just stored may have shown that another key is of the same exchange account.
     instruction.account.refresh_from_db(fields=["mode", "mode_reason", "exchange_account"])
     sought = _sought(instruction)

@@ -15,8 +15,8 @@ from loans.services.filters import Unreadable, read_account, read_start
 from loans.services.months import Month, month_of, read_month
 
 NAMES = ("zone", "account", "month", "as_of")
-# Records carry when they were heard, and are written a little later, once whoever writes has had
-# its turn: of a moment as long ago as this, all that was heard by then stands in the database.
+# Records are dated when whoever writes has its turn, and stand in the database once that has been
+# committed: of a moment as long ago as this, all that is dated before it does.
 SETTLED = timedelta(seconds=30)
 
 

@@ -58,6 +58,7 @@ def look_for_instruction(instruction_id: str) -> None:
                 bounds=bounds,
                 is_probed=venues.is_probed(account),
                 now=now,
+                clock=timezone.now,
             )
     except VaultError:
         if account.status != Account.Status.REMOVED:

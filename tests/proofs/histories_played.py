@@ -9,6 +9,7 @@ from random import Random
 from loans.bitmart.errors import ReadError
 from loans.bitmart.responses import BorrowRecord, RefusedRow
 from loans.models import Coverage
+from loans.services.clock import Clock
 from loans.services.coverage import renamed
 from loans.services.records import EARLIEST, read_stream
 from loans.services.rereading import reread_stream
@@ -51,7 +52,7 @@ class MemoryShelf:
     kept: dict[str, KeptRecord] = field(default_factory=dict)
     named: list[Gap] = field(default_factory=list)
 
-    def store(self, rows: Collection[Row], refusals: Iterable[RefusedRow], now: datetime) -> Stored:
+    def store(self, rows: Collection[Row], refusals: Iterable[RefusedRow], clock: Clock) -> Stored:
         """Keep what was listed, once each."""
         new = [row for row in rows if row.record_id not in self.kept]
         for row in new:

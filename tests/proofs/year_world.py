@@ -232,7 +232,9 @@ class World:
     def _read_span(self, symbol: str, start: datetime, end: datetime) -> None:
         page = self.client.borrow_records(symbol, start=start, end=end)
         self.calls += 1
-        record_store.store(account=self.account, kind=Kind.BORROW, rows=page.rows, now=self.now)
+        record_store.store(
+            account=self.account, kind=Kind.BORROW, rows=page.rows, clock=lambda: self.now
+        )
         if not page.is_short:
             middle = start + (end - start) / 2
             self._read_span(symbol, start, middle + SECOND)

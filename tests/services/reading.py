@@ -113,7 +113,7 @@ def read(desk: Desk) -> None:
             (Kind.BORROW, client.borrow_records("BTC_USDT")),
             (Kind.REPAY, client.repay_records("BTC_USDT")),
         ):
-            record_store.store(account=account, kind=kind, rows=listing.rows, now=now)
+            record_store.store(account=account, kind=kind, rows=listing.rows, clock=lambda: now)
         refresh_figures(client=client, account=account, now=now, symbol="BTC_USDT")
 
 

@@ -420,7 +420,7 @@ def test_three_months_of_the_paper_exchange_cost_what_its_books_say(
                 (Kind.REPAY, client.repay_records),
             ):
                 rows = all_of(ask, symbol)
-                record_store.store(account=desk.account, kind=kind, rows=rows, now=now)
+                record_store.store(account=desk.account, kind=kind, rows=rows, clock=lambda: now)
 
     found = {cost.record_id: cost for cost in costs(desk.account, now)}
 

@@ -37,7 +37,9 @@ def desk(paper: Paper, owner: User, tmp_path: Path) -> Desk:
             if max(len(lent.rows), len(repaid.rows)) == LIST_LENGTH:
                 continue  # its beginning is out of reach, so it could not add up to what is owed
             for kind, listing in ((Kind.BORROW, lent), (Kind.REPAY, repaid)):
-                record_store.store(account=desk.account, kind=kind, rows=listing.rows, now=now)
+                record_store.store(
+                    account=desk.account, kind=kind, rows=listing.rows, clock=lambda: now
+                )
         refresh_figures(client=client, account=desk.account, now=now)
     return desk
 

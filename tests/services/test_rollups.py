@@ -100,9 +100,9 @@ def fill(
     rows = [listed(dice, f"{kind}{seed}-{n}", most_digits) for n in range(count)]
     for _ in range(12):
         page = dice.sample(rows, dice.randrange(1, count // 2))
-        now = START + SPAN
-        store(account=account, kind=kind, rows=[told_later(dice, row) for row in page], now=now)
-    store(account=account, kind=kind, rows=rows, now=START + SPAN)
+        some = [told_later(dice, row) for row in page]
+        store(account=account, kind=kind, rows=some, clock=lambda: START + SPAN)
+    store(account=account, kind=kind, rows=rows, clock=lambda: START + SPAN)
 
 
 def scan(kind: str, chosen: HistoryFilter) -> list[history.Total]:
@@ -246,7 +246,7 @@ def test_totals_keep_every_digit_where_another_part_is_needed(
     for n, amount in enumerate(amounts):
         row = loan(f"L{n}", borrow_amount=amount, interest_amount="0.00000001")
         row["create_time"] = int((begin + early).timestamp() * 1000) + n
-        store(account=account, kind=Kind.BORROW, rows=[read_borrow_record(row)], now=NOW)
+        store(account=account, kind=Kind.BORROW, rows=[read_borrow_record(row)], clock=lambda: NOW)
 
     for until in (None, begin + 2 * early, begin + timedelta(hours=1)):
         (total,) = history.totals(Kind.BORROW, HistoryFilter(accounts=(account,), until=until))
@@ -300,7 +300,7 @@ def test_late_knowledge_moves_the_totals(owner: User) -> None:
     seen = []
     for fields in (emptied, {}, {"interest_amount": "0.00091666"}, emptied):
         row = read_borrow_record(loan("L1", **fields))
-        store(account=account, kind=Kind.BORROW, rows=[row], now=NOW)
+        store(account=account, kind=Kind.BORROW, rows=[row], clock=lambda: NOW)
         (total,) = history.totals(Kind.BORROW, HistoryFilter(accounts=(account,)))
         seen.append((total.count, total.unknown, total.principal, total.interest))
 
@@ -368,7 +368,12 @@ def test_a_batch_that_fails_leaves_neither_records_nor_totals(owner: User) -> No
     refused_by_the_database = replace(good, record_id="L2", principal=Decimal(-1))
 
     with pytest.raises(IntegrityError):
-        store(account=account, kind=Kind.BORROW, rows=[good, refused_by_the_database], now=NOW)
+        store(
+            account=account,
+            kind=Kind.BORROW,
+            rows=[good, refused_by_the_database],
+            clock=lambda: NOW,
+        )
 
     assert not BorrowRecord.objects.exists()
     assert not RecordTotal.objects.exists()

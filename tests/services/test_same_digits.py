@@ -108,7 +108,7 @@ def body(key: str, at: datetime, **fields: object) -> dict[str, object]:
 
 def tell(desk: Account, now: datetime, *bodies: dict[str, object]) -> None:
     rows = [read_borrow_record(one) for one in bodies]
-    record_store.store(account=desk, kind=Kind.BORROW, rows=rows, now=now)
+    record_store.store(account=desk, kind=Kind.BORROW, rows=rows, clock=lambda: now)
 
 
 def repay(desk: Account, at: datetime, principal: str) -> None:
@@ -122,7 +122,7 @@ def repay(desk: Account, at: datetime, principal: str) -> None:
         "repay_time": int(at.timestamp() * 1000),
     }
     rows = [read_repay_record(row)]
-    record_store.store(account=desk, kind=Kind.REPAY, rows=rows, now=at + SECOND)
+    record_store.store(account=desk, kind=Kind.REPAY, rows=rows, clock=lambda: at + SECOND)
 
 
 def digits(desk: Account, month: Month, as_of: datetime) -> list[tuple]:

@@ -38,6 +38,15 @@ def test_a_borrow_is_confirmed_and_bound_to_its_record(desk: Desk) -> None:
     assert transitions.differing_from_events() == []
 
 
+def test_what_a_slow_look_lists_is_dated_when_it_came(desk: Desk) -> None:
+    borrow = desk.send(desk.place("20"))
+    heard_at = desk.now() + timedelta(seconds=75)
+
+    desk.look(borrow, clock=lambda: heard_at)
+
+    assert borrow.borrow_record.first_seen_at == heard_at
+
+
 def test_the_bytes_on_the_wire_are_those_that_were_committed(desk: Desk) -> None:
     borrow = desk.place("20")
     desk.send(borrow)
@@ -505,7 +514,7 @@ def test_a_record_that_was_seen_before_it_turned_to_zero_is_still_found(desk: De
     desk.paper.fault("execute_then_drop", kind="borrow")
     borrow = desk.send(desk.place("15"))
     rows = desk.client().borrow_records("BTC_USDT").rows
-    record_store.store(account=desk.account, kind="borrow", rows=rows, now=desk.now())
+    record_store.store(account=desk.account, kind="borrow", rows=rows, clock=desk.now)
     desk.send(desk.place("15.00034374", kind="repay"))
 
     desk.look(borrow)

@@ -422,7 +422,7 @@ def test_the_store_gives_what_a_statement_rests_on(desk: Account) -> None:
     }
     for seen_at, interest in ((at + SECONDS, "0.00045833"), (END + HOUR, "0.3")):
         row = read_borrow_record(body | {"interest_amount": interest})
-        record_store.store(account=desk, kind=Kind.BORROW, rows=[row], now=seen_at)
+        record_store.store(account=desk, kind=Kind.BORROW, rows=[row], clock=lambda at=seen_at: at)
 
     assert only(state(desk)).interest.closing == CHARGE
     assert only(state(desk, NOVEMBER)).interest.added == Decimal("0.3") - CHARGE

@@ -23,7 +23,7 @@ def read(desk: Desk, account: Account, key: object) -> None:
     credentials = Credentials.of(key.access_key, key.secret, key.memo)
     with Client(desk.paper.base_url, credentials) as client:
         rows = client.borrow_records("BTC_USDT").rows
-    record_store.store(account=account, kind="borrow", rows=rows, now=desk.now())
+    record_store.store(account=account, kind="borrow", rows=rows, clock=desk.now)
     account.refresh_from_db()
 
 
