@@ -66,6 +66,11 @@ class Recorded:
         """Interest told less interest repaid."""
         return exact.minus(self.told, self.interest_repaid)
 
+    @property
+    def is_debt(self) -> bool:
+        """Whether the records alone leave something owed, or more repaid than was borrowed."""
+        return self.principal != 0 or self.interest > 0
+
 
 @dataclass(frozen=True, slots=True)
 class OpenLoan:
@@ -188,11 +193,13 @@ class Position:
 
     @property
     def is_open(self) -> bool:
-        """Whether anything is owed, by anybody's account of it."""
-        by_exchange = self.exchange is not None and (
-            self.exchange.borrow_unpaid > 0 or self.exchange.interest_unpaid > 0
-        )
-        return by_exchange or self.recorded.principal != 0
+        """Whether anything is owed, by anybody's account of it. What the records alone leave of
+        interest counts only where the exchange gives no figure: it tells interest late.
+        """
+        if self.exchange is None:
+            return self.recorded.is_debt
+        owes = self.exchange.borrow_unpaid > 0 or self.exchange.interest_unpaid > 0
+        return owes or self.recorded.principal != 0
 
     @property
     def agrees(self) -> bool:

@@ -1,8 +1,10 @@
 """What is owed, per account, pair and currency: by our records, and beside it by the exchange.
 
 The two figures are never merged. Records alone give `principal = borrowed - repaid` and `interest =
-told - repaid`, as of the older of the two watermarks; the same records give the same digits for
-ever. Reads only, in a number of queries that does not grow with the rows.
+told - repaid`; the same records give the same digits for ever. `as_of` is up to when they are
+proven complete, the older of the two watermarks: what was read since is in them, too, so that a
+loan counts as soon as it is listed. What was owed at an instant, and no later record, is what
+`balances` tells. Reads only, in a number of queries that does not grow with the rows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,9 +50,7 @@ def positions(accounts: Sequence[Account], *, now: datetime) -> list[Position]:
     recorded = _recorded(accounts)
     sides = _sides(accounts)
     slots = [
-        slot
-        for slot in recorded.keys() | sides.keys()
-        if slot in sides or recorded[slot].principal != 0
+        slot for slot in recorded.keys() | sides.keys() if slot in sides or recorded[slot].is_debt
     ]
     terms = _terms({account.venue for account in accounts}, {slot.symbol for slot in slots})
     open_loans = _open_loans(slots, recorded)

@@ -8,12 +8,12 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import User
 
-from loans.models import Account, Market, Side, State
+from loans.models import Account, Kind, Market, Side, State
 from loans.services import rollups
 from loans.services.position import MOST_OPEN_LOANS, LikelyGap, Position
 from loans.services.positions import positions
 from tests import factories
-from tests.factories import NOW
+from tests.factories import HOUR, NOW
 
 RATE = "0.00055"
 
@@ -52,6 +52,29 @@ def test_principal_is_borrowed_less_repaid_and_interest_told_less_repaid(desk: A
 
     assert recorded.principal == Decimal(5)
     assert recorded.interest == Decimal("0.00080207")
+
+
+def test_interest_alone_is_a_debt_where_the_exchange_gives_no_figure(
+    desk: Account, market: Market
+) -> None:
+    factories.make_borrow(account=desk, principal="10", interest="0.5")
+    factories.make_repay(account=desk, principal="10", interest="0.2")
+
+    assert (only(desk).principal, only(desk).interest) == (0, Decimal("0.3"))
+
+    say(desk, market, "0")
+    assert positions([desk], now=NOW) == []
+
+
+def test_what_was_read_after_the_watermarks_counts_at_once(desk: Account) -> None:
+    for kind in Kind:
+        factories.make_coverage(account=desk, kind=kind, complete_to=NOW - HOUR)
+    factories.make_borrow(account=desk, principal="10", at=NOW - 2 * HOUR)
+    factories.make_borrow(account=desk, principal="7", at=NOW - HOUR / 2)
+
+    recorded = only(desk).recorded
+
+    assert (recorded.principal, recorded.as_of) == (17, NOW - HOUR)
 
 
 def test_sums_of_twenty_digits_are_exact(desk: Account) -> None:
