@@ -7,8 +7,11 @@ from datetime import datetime, tzinfo
 from decimal import Decimal
 
 # Where a formula begins: at the beginning of a cell, and behind what parts cells in spreadsheets
-# that are set to German or French. The wide signs run in those set to Chinese or Japanese.
-_FORMULA = re.compile(r"^(?=[=+\-@\t\r\n＝＋－＠])|(?<=[;\t])(?=[=+\-@＝＋－＠])")
+# that are set to German or French. To those the quotes of a cell in mid-line are none, so that a
+# line may end within it, and a cell begin with some. The wide signs run in those set to Chinese or
+# Japanese.
+_SIGNS = "[=+\\-@＝＋－＠]"
+_FORMULA = re.compile(rf"^(?=[\t\r\n]|{_SIGNS})|(?<=[;\t\r\n])(?=\"*{_SIGNS})")
 
 
 def text_cell(text: str) -> str:

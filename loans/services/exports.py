@@ -42,7 +42,8 @@ def head(kind: str, chosen: HistoryFilter) -> list[str]:
     """The column names. The last one has no cells: it says which rows these are, and the zone."""
     before, after = HEADS[Kind(kind)]
     time_name = "borrowed_at" if kind == Kind.BORROW else "repaid_at"
-    return [*before, time_name, *after, f"rows: {chosen.words}; times in {chosen.zone}"]
+    rows = text_cell(f"rows: {chosen.words}; times in {chosen.zone}")
+    return [*before, time_name, *after, rows]
 
 
 def cells(kind: str, row: Any, account: Account, zone: tzinfo) -> list[str]:

@@ -22,6 +22,8 @@ MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 EXACT_DIGITS = 15
 # What XML cannot hold: one such character, and no program opens the file.
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+# What the format reads as a character by its number: the mark before it is written as one instead.
+_NUMBERED = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
 # A sheet ends at 1,048,576 rows.
 ROWS_A_SHEET = 1_000_000
 NUMBERS = frozenset({"amount", "principal", "interest", "daily_rate", "hourly_rate"})
@@ -126,7 +128,7 @@ def _text(text: str, cell: Cell) -> str | Cell:
     The library takes a plain string as it is, unless it looks like a formula or like an error:
     then a cell says that it is text.
     """
-    clean = _ILLEGAL.sub("\ufffd", text)
+    clean = _NUMBERED.sub("_x005F_", _ILLEGAL.sub("\ufffd", text))
     if not clean.startswith(("=", "#")):
         return clean
     cell._value, cell.data_type = clean, "s"

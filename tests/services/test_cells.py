@@ -19,10 +19,15 @@ def test_a_text_stays_as_it_is_but_for_an_apostrophe(text: str) -> None:
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize(
-    "text", [f"{before}{sign}1+1;x" for before in ("", "Desk;", ";", "a\t") for sign in SIGNS]
+    "text",
+    [
+        f"{before}{sign}1+1;x{after}"
+        for before in ("", "Desk;", ";", "a\t", 'a;"', 'a;""', "a\n", "a\r\n", 'a\n"', '"')
+        for after in ("", '"')
+        for sign in SIGNS
+    ],
 )
 def test_no_reader_finds_a_formula(text: str, delimiter: str) -> None:
-    line = f"{csv_text(text)},paper\r\n"
-
-    for cell in next(csv.reader(io.StringIO(line, newline=""), delimiter=delimiter)):
-        assert not cell.startswith(tuple(SIGNS))
+    for line in (f"{csv_text(text)},paper\r\n", f"Desk,{csv_text(text)},paper\r\n"):
+        for cells in csv.reader(io.StringIO(line, newline=""), delimiter=delimiter):
+            assert not any(cell.startswith(tuple(SIGNS)) for cell in cells)

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import tracemalloc
+import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,7 +17,7 @@ from openpyxl import load_workbook
 from openpyxl.worksheet.worksheet import Worksheet
 
 from loans.models import Account, BorrowRecord, Kind
-from loans.services import csv_lines, file_forms, history, sheets
+from loans.services import csv_lines, exports, file_forms, history, sheets
 from loans.services.file_forms import FORMS
 from tests.factories import NOW, borrow_row, make_account, make_borrow, make_repay
 
@@ -103,6 +104,28 @@ def test_nothing_in_a_spreadsheet_runs(owner: User, label: str) -> None:
     expected = label.replace("\r\n", "\n").replace("\x07", "\ufffd")
     runs = label.startswith(("=", "+", "-", "@", "\t", "＝"))
     assert row["account"] == (f"'{expected}" if runs else expected)
+
+
+def test_a_spreadsheet_shows_what_looks_like_a_character_by_its_number(owner: User) -> None:
+    account = make_account(owner=owner, label="_x003D_1+1")
+    make_borrow(account=account)
+
+    content = made("xlsx", Kind.BORROW, chosen(account))
+
+    with zipfile.ZipFile(io.BytesIO(content)) as parts:
+        sheet = parts.read("xl/worksheets/sheet2.xml").decode()
+    assert "<t>_x005F_x003D_1+1</t>" in sheet
+
+
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_the_head_that_names_the_filter_runs_nothing(owner: User, delimiter: str) -> None:
+    account = make_account(owner=owner, label="a;=1+1")
+    wanted = chosen(account, account=str(account.pk), q='b;"=1+1;')
+
+    head = next(exports.csv_pieces(Kind.BORROW, wanted))
+
+    for line in csv.reader(io.StringIO(head, newline=""), delimiter=delimiter):
+        assert not any(cell.startswith("=") for cell in line)
 
 
 def test_a_spreadsheet_says_which_rows_these_are(desk: Account) -> None:
