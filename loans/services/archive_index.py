@@ -59,6 +59,7 @@ class Sums:
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
+        self._unknown: Counter[tuple[str, str]] = Counter()
         self._figures: dict[str, dict[str, Decimal]] = defaultdict(dict)
 
     def add(self, row: dict[str, Any]) -> None:
@@ -67,19 +68,29 @@ class Sums:
         self._counts[currency] += 1
         figures = self._figures[currency]
         for name in ("principal", "interest"):
-            if row[name] is not None:
+            if row[name] is None:
+                self._unknown[currency, name] += 1
+            else:
                 figures[name] = exact.plus(figures.get(name, exact.ZERO), Decimal(row[name]))
 
     def told(self) -> dict[str, dict[str, str]]:
-        """As texts, by currency; empty where no row tells the figure."""
+        """As texts, by currency; empty where no row tells the figure, and of how many rows each is
+        not known.
+        """
         return {
             currency: {
                 "count": str(count),
                 "principal": number_cell(self._figures[currency].get("principal")),
                 "interest": number_cell(self._figures[currency].get("interest")),
+                "principal_unknown": self._unknown_words(currency, "principal"),
+                "interest_unknown": self._unknown_words(currency, "interest"),
             }
             for currency, count in self._counts.items()
         }
+
+    def _unknown_words(self, currency: str, name: str) -> str:
+        count = self._unknown[currency, name]
+        return f"{count} not known" if count else ""
 
 
 def claim_of(certificate: list[dict[str, Any]], memory: dict[str, Any]) -> Claim:
