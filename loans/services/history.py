@@ -49,7 +49,7 @@ def _as_listed(chosen: HistoryFilter) -> HistoryFilter:
     else somebody typed those of large ones. One query.
     """
     pairs = symbols_with_rows(chosen.accounts)
-    currencies = {part for pair in pairs for part in pair.split("_")}
+    currencies = {part for pair in pairs for part in pair.rsplit("_", 1)}
     symbol, currency = chosen.symbol, chosen.currency
     return replace(
         chosen,

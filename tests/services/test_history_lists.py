@@ -287,3 +287,10 @@ def test_names_with_small_letters_are_found_as_they_are(db: None, query: dict) -
         chosen = chosen_by([account], asked)
         assert [total.currency for total in history.totals(Kind.BORROW, chosen)] == [found]
         assert len(history.list_page(Kind.BORROW, chosen).rows) == 1
+
+
+def test_a_currency_with_small_letters_and_a_mark_in_it_is_found(db: None) -> None:
+    account = factories.make_account(owner=factories.make_person())
+    factories.make_coverage(account=account, symbol="st_ETH_USDT")
+
+    assert chosen_by([account], {"currency": "st_ETH"}).currency == "st_ETH"
