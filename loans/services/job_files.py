@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -82,13 +82,14 @@ class Folder:
         for place in self.path.glob(f"{job.pk}.*"):
             _remove(place)
 
-    def sweep(self, kept: Iterable[str]) -> int:
+    def sweep(self, kept: Callable[[], Iterable[str]]) -> int:
         """Take away what belongs to no job that still has a file; how many things that were.
 
-        Only what is named as jobs' files are: the folder may be a disk that holds other things.
+        Those are asked for once it is known what lies here: a job may be placed at any time. Only
+        what is named as jobs' files are: the folder may be a disk that holds other things.
         """
-        known = set(kept)
         ours = [place for place in self.path.glob("*.*") if _OURS.fullmatch(place.name)]
+        known = set(kept())
         lost = [place for place in ours if place.name.split(".")[0] not in known]
         for place in lost:
             _remove(place)

@@ -68,7 +68,7 @@ def job_tick() -> None:
 def expire_files() -> None:
     """Take away the files whose time is over, and what workers that died left lying."""
     jobs.expire(now=timezone.now())
-    folder().sweep(jobs.kept_ids())
+    folder().sweep(jobs.kept_ids)
 
 
 def _work(hold: Hold) -> None:
@@ -96,7 +96,10 @@ def _filter_of(job: Job) -> HistoryFilter:
     if len(accounts) < len(inside):
         raise CannotBeMade(NOT_ALL)
     zone = ZoneInfo(job.parameters["zone"])
-    return history.read(job.parameters["query"], accounts=accounts, zone=zone)
+    chosen = history.read(job.parameters["query"], accounts=accounts, zone=zone)
+    if not accounts or chosen.errors:  # what was asked for is gone, and the rest is another file
+        raise CannotBeMade(next(iter(chosen.errors.values()), NOT_ALL))
+    return chosen
 
 
 def _archive(hold: Hold) -> None:

@@ -161,7 +161,7 @@ def _place_export(
     }
     by = who(request, timezone.now())
     return _place(
-        request, kind=Job.Kind.EXPORT, accounts=chosen.accounts, by=by, parameters=parameters
+        request, kind=Job.Kind.EXPORT, accounts=chosen.chosen, by=by, parameters=parameters
     )
 
 

@@ -193,6 +193,34 @@ def test_a_file_holds_nothing_the_person_may_not_see_any_more(
     assert (ran(job).state, job.error) == ("FAILED", NOT_ALL)
 
 
+def test_a_file_of_an_account_that_is_gone_fails_and_is_not_empty(owner: User) -> None:
+    account = make_account(owner=owner)
+    job = place(owner, account)
+    account.delete()
+
+    assert (ran(job).state, job.error) == ("FAILED", NOT_ALL)
+
+
+def test_sweeping_spares_a_job_that_is_placed_meanwhile(
+    owner: User, desk: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = jobs.kept_ids
+
+    def ask_late() -> set[str]:
+        """Another process places and begins one once the sweep has begun."""
+        known = asked()
+        job = place(owner, desk)
+        (folder().path / f"{job.pk}.1.draft").write_text("half of it")
+        return known
+
+    ran(place(owner, desk))
+    monkeypatch.setattr(jobs, "kept_ids", ask_late)
+
+    tasks.expire_files()
+
+    assert len(left_on_disk()) == 2
+
+
 def test_expired_files_leave_the_disk(owner: User, desk: Account) -> None:
     old, young = ran(place(owner, desk)), ran(place(owner, desk))
     Job.objects.filter(pk=old.pk).update(expires_at=timezone.now())

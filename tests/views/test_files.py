@@ -161,6 +161,19 @@ def test_whoever_lost_an_account_does_not_get_its_file(colleague: User, desk: Ac
     assert browser.get("/files/").context["rows"] == []
 
 
+def test_a_file_of_one_account_outlives_the_share_of_another(
+    colleague: User, desk: Account
+) -> None:
+    share = make_share(account=desk, person=colleague)
+    own = make_account(owner=colleague, label="Own")
+    browser = browser_of(colleague)
+    job = ready(browser, account=str(own.pk))
+
+    share.delete()
+
+    assert browser.get(f"/files/{job.pk}/").status_code == 200
+
+
 def test_an_expired_file_says_so(browser: Client) -> None:
     job = ready(browser)
     Job.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
