@@ -8,7 +8,7 @@ the records add up to is kept in the same transaction.
 import json
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -127,13 +127,17 @@ def _store(
         latest = _latest(account, kind, other)
         fresh = [row for key, row in other.items() if key not in latest]
         changed = [r for key, r in other.items() if key in latest and not _is_last(r, latest)]
+        seen: dict[datetime, list[Row]] = defaultdict(list)
         if fresh:
             _keep_new(account, kind, fresh, now, changes)
             told.new += [row.record_id for row in fresh]
-            _observe(account, kind, [(row, now) for row in fresh])
+            seen[now] += fresh
         if changed:
             times = _heed_all(account, kind, changed, now, told, changes)
-            _observe(account, kind, list(zip(changed, times, strict=True)))
+            for row, at in zip(changed, times, strict=True):
+                seen[at].append(row)
+        for at, rows in seen.items():
+            _observe(account, kind, rows, at)
         changes.write(account.pk, kind)
 
 
@@ -217,11 +221,10 @@ def _at(row: Row) -> datetime:
     return row.created_at if isinstance(row, responses.BorrowRecord) else row.repaid_at
 
 
-def _observe(account: Account, kind: str, rows: Collection[tuple[Row, datetime]]) -> None:
-    """Keep what was seen, and when."""
-    same = {"account": account.pk, "kind": kind}
-    seen = [(row.record_id, row.raw, at) for row, at in rows]
-    new_rows.insert(Observation, ("record_id", "body", "seen_at"), seen, same=same)
+def _observe(account: Account, kind: str, rows: Iterable[Row], at: datetime) -> None:
+    same = {"account": account.pk, "kind": kind, "seen_at": at}
+    seen = [(row.record_id, row.raw) for row in rows]
+    new_rows.insert(Observation, ("record_id", "body"), seen, same=same)
 
 
 def _heed_all(
