@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from decimal import Decimal
+from enum import StrEnum
 
 from loans import exact
 from loans.models import Account, BorrowRecord, MarginSide, RepayRecord
@@ -97,15 +98,26 @@ class Movement:
     running: Decimal
 
 
+class Lack(StrEnum):
+    """What a span that is not proven lacks."""
+
+    UNREAD = "not read yet"
+    CONTRADICTED = "contradicted"
+    GAP = "gap"
+
+
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Why a span of a pair's list is not proven: from when to when (None: open), and the reason."""
+    """Why a span of a pair's list is not proven: from when to when (None: open), and the reason,
+    empty where the lack says it all.
+    """
 
     symbol: str
     kind: str
-    starts_at: datetime | None
-    ends_at: datetime | None
-    reason: str
+    lack: Lack
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +136,11 @@ class Proof:
     def is_whole(self) -> bool:
         """Whether every list is proven from the account's start to the month's end."""
         return bool(self.streams) and not self.doubts
+
+    @property
+    def is_read(self) -> bool:
+        """Whether every list was read as far, be it with gaps or contradictions."""
+        return bool(self.streams) and all(one.lack != Lack.UNREAD for one in self.doubts)
 
 
 @dataclass(frozen=True, slots=True)

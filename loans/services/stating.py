@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, tzinfo
 from decimal import Decimal
+from typing import Any
 
 from django.db.models import Exists, Min, OuterRef
 
@@ -20,7 +21,8 @@ from loans.services import balances, month_replay
 from loans.services.balances import Cut
 from loans.services.months import Month, month_of, months_between
 from loans.services.position import Recorded, Slot
-from loans.services.statement import Doubt, Entry, Late, Line, Movement, Proof, Statement
+from loans.services.records import NOT_SERVED
+from loans.services.statement import Doubt, Entry, Lack, Late, Line, Movement, Proof, Statement
 
 # More than this is no page to print; the lists of the month hold them.
 MOST_MOVEMENTS = 60
@@ -166,19 +168,21 @@ def _proof(account: Account, end: datetime | None) -> Proof:
 def _doubts(stream: Coverage, end: datetime | None) -> Iterator[Doubt]:
     """What of one list before `end` is not proven."""
 
-    def doubt(starts_at: datetime | None, ends_at: datetime | None, reason: str) -> Doubt:
-        kind = stream.get_kind_display().lower()
-        return Doubt(stream.symbol, kind, starts_at, ends_at, reason)
+    def doubt(lack: Lack, **said: Any) -> Doubt:
+        return Doubt(stream.symbol, stream.get_kind_display().lower(), lack, **said)
 
     if not stream.trusted:
-        yield doubt(None, None, "one listing contradicted another")
+        reason = stream.doubt or "one listing contradicted another"
+        yield doubt(Lack.CONTRADICTED, reason=reason)
     if stream.complete_to is None:
-        yield doubt(None, None, "not read to the end yet")
+        yield doubt(Lack.UNREAD)
         return
-    if stream.complete_from is not None:
-        yield doubt(None, stream.complete_from, "not read yet, or not to be had")
-    for gap in stream.gaps.all():
+    gaps = list(stream.gaps.all())
+    if stream.complete_from and not any(gap.reason == NOT_SERVED for gap in gaps):
+        yield doubt(Lack.UNREAD, ends_at=stream.complete_from)
+    for gap in gaps:
         if end is None or gap.starts_at < end:
-            yield doubt(gap.starts_at, gap.ends_at, gap.reason)
+            span = {"starts_at": gap.starts_at, "ends_at": gap.ends_at}
+            yield doubt(Lack.GAP, **span, reason=gap.reason)
     if end is not None and stream.complete_to < end:
-        yield doubt(stream.complete_to, None, "not read yet")
+        yield doubt(Lack.UNREAD, starts_at=stream.complete_to)

@@ -175,8 +175,8 @@ def _drift(value: Decimal | None) -> SafeString:
     return format_html('<span class="caption num">(difference {})</span>', signed(value))
 
 
-def _doubt_words(one: Doubt) -> str:
-    """Where and why, in the person's zone."""
+def _doubt_words(one: Doubt) -> SafeString:
+    """What lacks, where and why, in the person's zone."""
     starts = formatting.local_text(one.starts_at) if one.starts_at else ""
     ends = formatting.local_text(one.ends_at) if one.ends_at else ""
     span = {
@@ -186,7 +186,8 @@ def _doubt_words(one: Doubt) -> str:
         (False, False): "",
     }[bool(starts), bool(ends)]
     where = " ".join(part for part in (f"{one.symbol}, {one.kind} records", span) if part)
-    return f"{where}: {one.reason}"
+    words = ": ".join(part for part in (where, one.reason) if part)
+    return format_html('<span class="flag">{}:</span> {}.', one.lack.capitalize(), words)
 
 
 def _movement(one: Movement) -> MovementRow:

@@ -13,7 +13,8 @@ from django.test import Client
 from django.utils import timezone
 from django.utils.html import strip_tags
 
-from loans.models import Account, AccountShare, BorrowRecord, Kind
+from loans.models import Account, AccountShare, BorrowRecord, Coverage, Kind
+from loans.services.records import EARLIEST, NOT_SERVED
 from loans.services.statement_query import read_wanted
 from tests import factories
 from tests.factories import HOUR
@@ -166,6 +167,38 @@ def test_it_says_what_it_rests_on(client: Client, desk: Account) -> None:
     text = text_of(client)
     assert "Not proven complete" in text
     assert "borrow records from 2025-10-01 01:00:00 UTC to 2025-10-01 02:00:00 UTC" in text
+
+
+def test_an_empty_month_is_called_empty_only_where_its_lists_say_so(
+    client: Client, desk: Account
+) -> None:
+    streams = [factories.make_coverage(account=desk, kind=kind, complete_from=END) for kind in Kind]
+    page = client.get(PAGE, OCTOBER).text
+    assert "<h2>Not read yet</h2>" in page
+    assert '<a class="button" href="/history/">See what was read</a>' in page
+
+    Coverage.objects.update(complete_from=None)
+    assert "<h2>Nothing was owed</h2>" in client.get(PAGE, OCTOBER).text
+
+    factories.make_gap(coverage=streams[0], starts_at=START, ends_at=END)
+    assert "<h2>Nothing found so far</h2>" in client.get(PAGE, OCTOBER).text
+
+
+def test_what_is_not_proven_says_what_it_lacks(client: Client, desk: Account) -> None:
+    factories.make_coverage(account=desk, complete_from=END)
+    factories.make_coverage(account=desk, kind=Kind.REPAY, complete_to=None)
+    factories.make_coverage(account=desk, symbol="SOL_USDT", trusted=False)
+    served = factories.make_coverage(account=desk, symbol="ETH_USDT", complete_from=START)
+    factories.make_gap(coverage=served, starts_at=EARLIEST, ends_at=START, reason=NOT_SERVED)
+
+    text = text_of(client)
+
+    assert "Not read yet: BTC_USDT, borrow records before 2025-11-01 00:00:00 UTC." in text
+    assert "Not read yet: BTC_USDT, repay records." in text
+    assert "Contradicted: SOL_USDT, borrow records: one listing contradicted another." in text
+    assert text.count("ETH_USDT") == 1
+    gap = "from 2022-07-01 00:00:00 UTC to 2025-10-01 00:00:00 UTC"
+    assert f"Gap: ETH_USDT, borrow records {gap}: {NOT_SERVED}." in text
 
 
 def test_unknown_principals_and_late_records_are_said(client: Client, desk: Account) -> None:
