@@ -18,6 +18,7 @@ from tests.factories import (
     make_borrow,
     make_coverage,
     make_instruction,
+    make_repay,
 )
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -231,3 +232,25 @@ def test_pages_turn_without_script(open_page: OpenPage, owner: User, borrows: No
 
     assert first_record(page) == "L050"
     assert page.locator("h1").inner_text() == "History"
+
+
+@pytest.mark.parametrize("kind", ["borrow", "repay"])
+def test_a_phone_says_whose_each_row_is_where_there_are_several_accounts(
+    open_page: OpenPage, owner: User, kind: str
+) -> None:
+    label = "A desk of sixty characters: " + "x" * 32
+    desk = make_account(owner=owner, label=label)
+    make = make_borrow if kind == "borrow" else make_repay
+    make(account=desk, at=NOW)
+    page = open_page(f"/history/{kind}s/", person=owner, width=390)
+    name = page.locator(f"{LIST} .account-name")
+    expect(name).to_have_count(0)
+
+    make_account(owner=owner, label="Another desk")
+    page.reload()
+
+    expect(name).to_be_visible()
+    expect(name).to_have_text(label)
+    second_line = page.locator(f"{LIST} th").bounding_box()
+    assert abs(name.bounding_box()["y"] - second_line["y"]) < second_line["height"]
+    assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
