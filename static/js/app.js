@@ -85,6 +85,17 @@
     for (const [name, value] of [...event.formData]) if (value === "") event.formData.delete(name);
   });
 
+  /* Each step back shows something else: an address that stays is not kept twice, nor every pause of typing in one field. */
+  let typed = null;
+  document.addEventListener("htmx:beforeHistoryUpdate", (event) => {
+    const { history, requestConfig } = event.detail;
+    const cause = requestConfig.triggeringEvent;
+    const field = cause?.type === "input" ? cause.target : null;
+    const stays = new URL(history.path, location.href).href === location.href;
+    if (stays || (field && field === typed)) history.type = "replace";
+    typed = field;
+  });
+
   /* A second press of a button that is on its way does nothing. */
   document.addEventListener("submit", (event) => {
     const form = event.target;

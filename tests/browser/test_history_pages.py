@@ -195,6 +195,41 @@ def test_a_late_answer_leaves_list_and_address_in_agreement(
     assert "after=" not in page.url
 
 
+def test_applying_what_applies_already_is_no_step_back(
+    open_page: OpenPage, owner: User, borrows: None
+) -> None:
+    page = open_page("/history/borrows/", person=owner)
+    page.locator("#currency").select_option("USDT")
+    expect(page).to_have_url(re.compile(r"currency=USDT$"))
+
+    page.locator("#history-table").evaluate("table => (table.dataset.old = true)")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator("#history-table[data-old]")).to_have_count(0)
+    page.go_back()
+
+    expect(page).to_have_url(re.compile(r"/history/borrows/$"))
+    expect(page.locator("#currency")).to_have_value("")
+
+
+def test_what_is_typed_with_pauses_is_one_step_back(
+    open_page: OpenPage, owner: User, borrows: None
+) -> None:
+    page = open_page("/history/borrows/", person=owner)
+    search = page.get_by_label("Search")
+    for text in ("L0", "L01", "L011"):
+        search.press_sequentially(text[-1] if text != "L0" else text)
+        expect(page).to_have_url(re.compile(f"q={text}$"))
+    search.blur()
+
+    page.locator("#currency").select_option("USDT")
+    expect(page).to_have_url(re.compile("q=L011&currency=USDT$"))
+    page.go_back()
+    expect(page).to_have_url(re.compile("q=L011$"))
+    page.go_back()
+
+    expect(page).to_have_url(re.compile(r"/history/borrows/$"))
+
+
 def test_a_usual_span_fills_in_its_days_beside_what_was_chosen_since(
     open_page: OpenPage, owner: User, borrows: None
 ) -> None:
