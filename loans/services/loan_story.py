@@ -14,6 +14,7 @@ from loans.bitmart.readers import read_borrow_record
 from loans.bitmart.rows import BadRow
 from loans.models import (
     BorrowRecord,
+    Coverage,
     Instruction,
     Kind,
     Observation,
@@ -45,7 +46,8 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """Everything about one loan, as of `now`.
+    """Everything about one loan, as of `now`. `read_at` is when both lists of its pair had been
+    read last; None where one never was.
 
     `interest_only` are repayments of the loan's debt while it was out that paid no principal: which
     of the loans' interest they paid is not told.
@@ -55,6 +57,7 @@ class Story:
     now: datetime
     instruction: Instruction | None
     terms: Terms | None
+    read_at: datetime | None
     repayments: dict[str, RepayRecord]
     interest_only: tuple[RepayRecord, ...] = ()
     said: tuple[Said, ...]
@@ -153,6 +156,7 @@ def tell(record: BorrowRecord, *, now: datetime) -> Story:
         now=now,
         instruction=Instruction.objects.filter(borrow_record=record).first(),
         terms=_terms(record),
+        read_at=_read_at(record),
         repayments=_repayments(record, parts),
         interest_only=_interest_only(slot, record, parts, now) if paid else (),
         said=said,
@@ -205,6 +209,12 @@ def _terms(record: BorrowRecord) -> Terms | None:
         .select_related("market")
         .first()
     )
+
+
+def _read_at(record: BorrowRecord) -> datetime | None:
+    lists = Coverage.objects.filter(account_id=record.account_id, symbol=record.symbol)
+    checks = list(lists.values_list("checked_at", flat=True))
+    return None if None in checks or len(checks) < len(Kind) else min(checks)
 
 
 def _said(record: BorrowRecord) -> Iterator[Said]:

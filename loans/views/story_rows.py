@@ -17,6 +17,7 @@ from loans.services.loan_story import Said, Story
 from loans.views.links import href
 
 MOST_CHARGES_SHOWN = 48
+READ_PERIOD, SELDOM_READ_PERIOD = 60, 86_400  # of pairs where something is out, and others
 TONES = {
     replay.Label.AGREES: "ok",
     replay.Label.DIFFERS: "bad",
@@ -54,6 +55,7 @@ def present(story: Story) -> dict[str, object]:
     return {
         "story": story,
         "left": formatting.amount(story.left, currency),
+        "read_period": READ_PERIOD if story.left else SELDOM_READ_PERIOD,
         "replayed": formatting.amount(story.replayed, currency),
         "rate_now": formatting.percent(story.terms.daily_rate if story.terms else None),
         "is_closed": story.closed_at is not None,

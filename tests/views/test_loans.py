@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -19,10 +20,12 @@ from loans.models import (
     AccountShare,
     BorrowRecord,
     Feed,
+    Kind,
     MarginAccount,
     MarginSide,
     Market,
     State,
+    Terms,
 )
 from tests import factories
 from tests.factories import HOUR, NOW
@@ -283,6 +286,24 @@ def test_a_loan_whose_figures_do_not_fit_differs_by_so_much(
 
     assert "differs by 0.00000007 USDT (more was told)" in text
     assert "Next charge" not in text
+
+
+def test_a_loans_figures_say_how_old_their_records_and_its_rate_are(
+    client: Client, desk: Account, market: Market
+) -> None:
+    now = timezone.now()
+    Terms.objects.update(as_of=now - timedelta(minutes=5))
+    loan = factories.make_borrow(account=desk, at=now - 3 * HOUR)
+    factories.make_coverage(account=desk, checked_at=now - timedelta(minutes=7))
+    never_read = page_of(client, loan)
+    factories.make_coverage(account=desk, kind=Kind.REPAY, checked_at=now)
+
+    text = " ".join(page_of(client, loan).split())
+
+    assert never_read.count("never read") == 2
+    assert "Still out20.00000000USDT 7 min" in text
+    assert re.search(r"Interest charged, by our replay\S+USDT 7 min", text)
+    assert "% a day 5 min; rates move" in text
 
 
 def test_what_cannot_be_told_is_not_claimed(client: Client, desk: Account) -> None:
