@@ -132,6 +132,26 @@ def test_a_forecast_is_asked_for_on_the_page_of_the_loan(
     assert page.url.endswith("?until=30#forecast")
 
 
+@pytest.mark.parametrize("width", [1440, 1024, 721])
+def test_the_heads_of_a_statement_stay_below_the_frame_and_its_figures_whole(
+    open_page: OpenPage, owner: User, desk: Account, loan: BorrowRecord, width: int
+) -> None:
+    page = open_page("/history/statement/", person=owner, width=width)
+    page.set_viewport_size({"width": width, "height": 400})
+    cut = page.locator(".statement .table-scroll").evaluate_all(
+        "all => all.filter(box => box.scrollWidth > box.clientWidth).length"
+    )
+
+    page.get_by_text("Total 1000SATS").evaluate("line => line.scrollIntoView({block: 'center'})")
+
+    assert cut == 0
+    head = page.locator(".statement-table thead th").nth(1).bounding_box()
+    band = page.locator(".band").bounding_box()
+    assert head
+    assert band
+    assert head["y"] == pytest.approx(band["y"] + band["height"], abs=1)
+
+
 def test_paper_tells_instants_for_ages(
     open_page: OpenPage, owner: User, desk: Account, loan: BorrowRecord
 ) -> None:
