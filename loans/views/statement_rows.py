@@ -35,6 +35,7 @@ class LineRow:
     """One line of the summary. `rest` is empty where it reconciles."""
 
     label: str
+    added_by: str
     opening: SafeString
     added: SafeString
     repaid: SafeString
@@ -102,13 +103,16 @@ def _entry(entry: Entry, now: datetime) -> EntryRow:
 
 
 def _lines(principal: Line, interest: Line, currency: str) -> tuple[LineRow, LineRow]:
-    return _line("Principal", principal, currency), _line("Interest", interest, currency)
+    return (
+        _line("Principal", "borrowed", principal, currency),
+        _line("Interest", "charged", interest, currency),
+    )
 
 
-def _line(label: str, line: Line, currency: str) -> LineRow:
+def _line(label: str, added_by: str, line: Line, currency: str) -> LineRow:
     figures = (line.opening, line.added, line.repaid, line.closing)
     shown = [formatting.amount(figure, currency) for figure in figures]
-    return LineRow(label, *shown, rest=signed(line.rest) if line.rest else "")
+    return LineRow(label, added_by, *shown, rest=signed(line.rest) if line.rest else "")
 
 
 def _replay_words(replayed: Replayed | None, told: Decimal, currency: str) -> SafeString:

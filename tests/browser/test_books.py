@@ -152,6 +152,26 @@ def test_the_heads_of_a_statement_stay_below_the_frame_and_its_figures_whole(
     assert head["y"] == pytest.approx(band["y"] + band["height"], abs=1)
 
 
+def test_a_phone_names_every_figure_of_a_statement_and_rules_off_each_debt(
+    open_page: OpenPage, owner: User, desk: Account, loan: BorrowRecord
+) -> None:
+    factories.make_borrow(account=desk, at=loan.at, principal="20")
+    page = open_page("/history/statement/", person=owner, width=390)
+    words = ["opening", "+ borrowed", "− repaid", "closing"]
+    names = """
+        line => [...line.querySelectorAll("td.n")].map(cell =>
+            getComputedStyle(cell, "::before").content.replaceAll('"', ""))
+    """
+    lines = page.locator(".statement-table tbody:first-of-type tr:has(td.n)")
+    groups = page.locator(".statement-table tr.group")
+
+    assert lines.nth(0).evaluate(names) == words
+    assert lines.nth(1).evaluate(names) == [words[0], "+ charged", *words[2:]]
+    ruled = "all => all.map(one => getComputedStyle(one).borderTopWidth)"
+    assert groups.evaluate_all(ruled) == ["0px", "1px", "2px", "2px"]
+    assert groups.locator("th").evaluate_all(ruled) == ["0px"] * 4
+
+
 def test_paper_tells_instants_for_ages(
     open_page: OpenPage, owner: User, desk: Account, loan: BorrowRecord
 ) -> None:
