@@ -194,6 +194,26 @@ def test_paper_tells_instants_for_ages(
     assert printed == f'" at {foot.evaluate("link => link.href")}"'
 
 
+def test_paper_tells_where_the_lists_of_a_large_month_are(
+    open_page: OpenPage,
+    owner: User,
+    desk: Account,
+    loan: BorrowRecord,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("loans.services.stating.MOST_MOVEMENTS", 0)
+    page = open_page("/history/statement/", person=owner)
+    page.emulate_media(media="print")
+
+    for words in ("Borrows of this month", "Repayments of this month"):
+        link = page.get_by_role("link", name=words)
+        printed = link.evaluate("link => getComputedStyle(link, '::after').content")
+        assert printed == f'" at {link.evaluate("link => link.href")}"'
+    closing, adds_up = page.locator(".statement-table tbody td").all()[3:5]
+    figure = closing.locator(".num").bounding_box()
+    assert adds_up.locator("span").bounding_box()["x"] >= figure["x"] + figure["width"] + 12
+
+
 @pytest.mark.parametrize("width", [721, 1024, 1180, 1280, 1440, 1600])
 def test_nothing_of_a_debt_is_behind_its_buttons_or_outside_its_table(
     open_page: OpenPage, owner: User, width: int
