@@ -18,6 +18,7 @@ NAMES = ("zone", "account", "month", "as_of")
 # Records are dated when whoever writes has its turn, and stand in the database once that has been
 # committed: of a moment as long ago as this, all that is dated before it does.
 SETTLED = timedelta(seconds=30)
+MOST_NAMED = 60  # characters of a zone that does not exist; every other has fewer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +86,7 @@ def _read_zone(text: str) -> tzinfo:
     try:
         return ZoneInfo(text)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise Unreadable("There is no such time zone.") from None
+        raise Unreadable(f"There is no time zone “{text[:MOST_NAMED]}”.") from None
 
 
 def _read_knowledge(text: str, month: Month, *, now: datetime, zone: tzinfo) -> datetime:

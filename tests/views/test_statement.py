@@ -138,9 +138,9 @@ def test_every_month_since_the_first_record_can_be_chosen(client: Client, desk: 
         ({"month": "2199-01"}, "This month has not begun yet"),
         ({"account": "nonsense"}, "You have no such account"),
         ({"as_of": "2199-01-01"}, "Nothing is known of a time to come"),
-        ({"zone": "Mars/Olympus"}, "There is no such time zone"),
-        ({"zone": "../../etc/passwd"}, "There is no such time zone"),
-        ({"zone": "America"}, "There is no such time zone"),
+        ({"zone": "Mars/Olympus"}, "There is no time zone “Mars/Olympus”"),
+        ({"zone": "../../etc/passwd"}, "There is no time zone “../../etc/passwd”"),
+        ({"zone": "America"}, "There is no time zone “America”"),
     ],
 )
 def test_what_cannot_be_stated_is_said_beside_its_field(
@@ -154,6 +154,23 @@ def test_what_cannot_be_stated_is_said_beside_its_field(
     refused = client.get(FILE, OCTOBER | query)
     assert refused.status_code == 400
     assert sentence in refused.text
+
+
+def test_a_zone_that_is_not_known_is_named_above_and_the_readers_own_is_one_press_away(
+    desk: Account,
+) -> None:
+    reader = factories.make_person(zone="Asia/Tokyo")
+    factories.make_share(account=desk, person=reader)
+    client = Client()
+    client.force_login(reader)
+
+    page = client.get(PAGE, OCTOBER | {"zone": "Mars/Phobos"}).text
+
+    assert "the line above says why" in page
+    assert '<a class="button" href="?month=2025-10">Show it in Asia/Tokyo</a>' in page
+    beside = client.get(PAGE, {"month": "2025-13"}).text
+    assert "the field above says why" in beside
+    assert "Show it in" not in beside
 
 
 def test_it_says_what_it_rests_on(client: Client, desk: Account) -> None:
