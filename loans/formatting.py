@@ -205,6 +205,16 @@ def instants_html(texts: Iterable[str], zone: tzinfo, *, milliseconds: bool = Fa
     return found
 
 
+def within(sentence: str) -> str:
+    """A sentence as the end of another: without its stop, and small unless it begins with a name,
+    which has more capitals.
+    """
+    first = sentence.partition(" ")[0]
+    if first[1:].islower():
+        sentence = first[0].lower() + sentence[1:]
+    return sentence.removesuffix(".")
+
+
 def age_tone(seconds: int, period_seconds: int) -> str:
     """How worried to be: empty while fresh, `late` past two periods, `stale` past ten."""
     if seconds > 10 * period_seconds:
@@ -232,8 +242,9 @@ def age(
     seconds = whole_seconds(now, at)
     tone = age_tone(seconds, period_seconds)
     words = duration_words(seconds)
-    said = escape(f"{words}, {problem}") if problem and tone else words
-    remark = f' data-problem="{escape(problem)}"' if problem else ""
+    problem = escape(within(problem))
+    said = f"{words}, {problem}" if problem and tone else words
+    remark = f' data-problem="{problem}"' if problem else ""
     css = f" age-{tone}" if tone else ""
     focus = ' tabindex="0"' if focusable else ""
     title = " · ".join(part for part in (both_zones(at, zone), source) if part)

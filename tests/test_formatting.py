@@ -72,6 +72,23 @@ def test_an_age_turns_amber_past_two_periods_and_red_past_ten(age: int, tone: st
     assert formatting.age_tone(age, 60) == tone
 
 
+@pytest.mark.parametrize(
+    ("sentence", "within"),
+    [
+        ("The paper exchange does not answer.", "the paper exchange does not answer"),
+        ("BitMart does not answer.", "BitMart does not answer"),
+        ("USDT is off.", "USDT is off"),
+        ("", ""),
+    ],
+)
+def test_a_sentence_within_another_is_small_unless_it_begins_with_a_name(
+    sentence: str, within: str
+) -> None:
+    late = formatting.age(NOW - timedelta(hours=2), now=NOW, problem=sentence)
+
+    assert strip_tags(late) == ", ".join(filter(None, ("2 h", within)))
+
+
 def test_a_problem_is_named_once_a_figure_is_late() -> None:
     late = formatting.age(NOW - timedelta(hours=2), now=NOW, problem="exchange unreachable")
     fresh = formatting.age(NOW, now=NOW, problem="exchange unreachable")

@@ -106,7 +106,12 @@ def is_due(*, venue: str, name: str, now: datetime, account: Account | None = No
 
 def explain(error: Exception, *, venue: str, now: datetime) -> str:
     """Say to people what went wrong and, where it is known, until when."""
-    who = Venue(venue).label if Venue(venue).is_real_money else "The paper exchange"
+    who = Venue(venue).label if Venue(venue).is_real_money else "the paper exchange"
+    said = _say(error, who, now)
+    return said[:1].upper() + said[1:]
+
+
+def _say(error: Exception, who: str, now: datetime) -> str:
     match error:
         case Banned():
             until = now + timedelta(seconds=error.retry_after_seconds)

@@ -221,7 +221,7 @@ def _feed_problem(account: Account) -> str:
         .order_by("-last_attempt_at")
         .first()
     )
-    return f": {feed.error.rstrip('.')}" if feed else ""
+    return f": {formatting.within(feed.error)}" if feed else ""
 
 
 def _figures(quote: Quote) -> list[Obstacle]:

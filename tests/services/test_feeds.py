@@ -101,6 +101,14 @@ def test_the_paper_exchange_is_called_by_its_name() -> None:
     assert Feed.objects.get().error.startswith("The paper exchange says")
 
 
+def test_the_paper_exchange_is_small_within_a_sentence() -> None:
+    attempt(RateLimited("too many"), venue="paper")
+    assert Feed.objects.get().error == "Calls to the paper exchange are held back: too many."
+
+    attempt(Refused("x", code=30012), venue="paper")
+    assert "for this at the paper exchange." in Feed.objects.get().error
+
+
 def test_a_feed_that_fails_for_long_is_asked_less_often(owner: User) -> None:
     account = make_account(owner=owner)
     of_account = {"venue": "paper", "name": Feed.Name.FIGURES, "account": account}

@@ -417,11 +417,13 @@ def test_an_open_borrow_does_not_hinder_a_repay(desk: Desk) -> None:
 def test_old_terms_hold_a_borrow_back_but_not_a_repay(desk: Desk) -> None:
     Terms.objects.update(as_of=desk.now - timedelta(minutes=6))
     desk.account.terms.update(as_of=desk.now - timedelta(minutes=6))
+    factories.make_feed(error="The paper exchange does not answer.")
 
     borrow = text_of(desk.client.post("/borrow/", desk.fields()))
     repay = desk.client.post("/repay/", desk.fields(amount="15"))
 
     assert "Look for newer figures" in borrow
+    assert "last read 6 min ago: the paper exchange does not answer. Nothing is" in borrow
     assert 'name="token"' not in borrow
     assert token_of(repay)
 
