@@ -185,6 +185,22 @@ def test_the_row_that_is_walked_to_stands_above_the_bottom_bar(
     assert page.evaluate("scrollY") > 0
 
 
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [("/history/statement/", "More"), ("/files/", "More"), ("/loans/", "Loans")],
+)
+def test_the_bottom_bar_marks_where_one_is_behind_more_as_well(
+    open_page: OpenPage, trader: User, address: str, name: str
+) -> None:
+    page = open_page(address, person=trader, width=390)
+
+    marked = page.locator(".bottombar > a[aria-current], .bottombar summary[aria-current]")
+
+    expect(marked).to_have_count(1)
+    expect(marked).to_contain_text(name)
+    expect(marked).to_have_css("font-weight", "600")
+
+
 def test_a_click_beside_the_link_of_a_row_opens_it(open_page: OpenPage, trader: User) -> None:
     page = open_page("/rates/?venue=paper&q=btc", person=trader)
     row = page.locator("#rate-rows tr[id]").first

@@ -121,7 +121,7 @@ def test_every_page_counts_what_the_alerts_say_of_what_is_urgent(
         assert sum(kind in URGENT for kind in listed) == count
         assert count_beside("Alerts", page) == count
         assert f'<a class="needs" href="/alerts/" title="{COUNTED}">' in page
-        more = page.rpartition("<summary>")[2].partition("</summary>")[0]
+        more = page.rpartition('<summary aria-current="true">')[2].partition("</summary>")[0]
         assert strip_tags(more).strip() == f"More, {count} urgent"
     assert count_beside("Instructions", page_for(owner)) == 1
 
