@@ -7,7 +7,7 @@ loan of a debt agrees, and both readings of the hours that may fit come to the s
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -18,6 +18,14 @@ from loans.services import balances
 from loans.services.balances import Cut
 from loans.services.position import Recorded, Slot
 from loans.services.seen_rates import seen_rates
+from loans.services.slot_replay import (
+    LOAN_COLUMNS,
+    LOAN_MISSING,
+    UNKNOWN_BESIDE,
+    Paid,
+    SlotReplay,
+    loan_of,
+)
 
 # A statement of more records in its debts, or of more loans out in the month, is not replayed while
 # somebody waits for a page.
@@ -45,14 +53,6 @@ class Replayed:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Out:
-    """A loan that was out in the month, with what was repaid of it."""
-
-    loan: replay.Loan
-    parts: tuple[replay.Part, ...]
-
-
 def replay_month(slots: Sequence[Slot], *, since: datetime, at: Cut) -> dict[Slot, Replayed]:
     """The month from `since` to the cut, for each of these debts in which a loan was out."""
     found: dict[Slot, Replayed] = {}
@@ -62,19 +62,20 @@ def replay_month(slots: Sequence[Slot], *, since: datetime, at: Cut) -> dict[Slo
     for slot in slots:
         known = at.recorded.get(slot, Recorded())  # its totals may be missing
         records_left -= known.loans + known.repayments
-        out = _out(slot, since, at) if records_left >= 0 else []
+        out, doubt = _out(slot, since, at) if records_left >= 0 else ([], "")
         loans_left -= len(out)
         if records_left < 0 or loans_left < 0:
             found[slot] = Replayed(reason=TOO_MANY)
         elif out:
             own_rates = rates.get((slot.symbol, slot.currency), replay.NO_RATES)
-            found[slot] = _replayed(out, own_rates, since, at)
+            found[slot] = _replayed(SlotReplay(slot, at.until, own_rates, doubt), out, since, at)
     return found
 
 
-def _out(slot: Slot, since: datetime, at: Cut) -> list[_Out]:
-    """The loans of a debt that were out in the month. Repayments after it are placed as well, as
-    far as these loans took them: a loan first read later was told of then.
+def _out(slot: Slot, since: datetime, at: Cut) -> tuple[list[Paid], str]:
+    """The loans of a debt that were out in the month, and why repayments may have paid others.
+    Repayments after it are placed as well, as far as these loans took them: a loan first read later
+    was told of then.
     """
     known = {**slot._asdict(), "first_seen_at__lte": at.as_of}
     repaid = RepayRecord.objects.filter(**known).order_by("at", "record_id")
@@ -82,20 +83,23 @@ def _out(slot: Slot, since: datetime, at: Cut) -> list[_Out]:
         Repayment(*row) for row in repaid.values_list("record_id", "at", "principal").iterator()
     )
     lent = BorrowRecord.objects.filter(**known, at__lt=at.until).order_by("at", "record_id")
-    found = []
+    found, has_unknown = [], False
     told_later = {one.loan.record_id for one in at.retold if not one.is_known(at.as_of)}
-    for key, taken_at, principal, rate in lent.values_list(
-        "record_id", "at", "principal", "daily_rate"
-    ):
-        loan = replay.Loan(key, taken_at, None if key in told_later else principal, rate)
+    for row in lent.values_list(*LOAN_COLUMNS, named=True):
+        loan = loan_of(row)
+        if loan.key in told_later:
+            loan = replace(loan, principal=None)
+        has_unknown |= loan.principal is None
         parts = queue.pay(loan)
         closed = replay.closed_at(loan, parts)
         if closed is None or closed >= since:
-            found.append(_Out(loan, parts))
-    return found
+            found.append(Paid(row, loan, parts))
+    if has_unknown:
+        return found, UNKNOWN_BESIDE
+    return found, LOAN_MISSING if queue.left_over else ""
 
 
-def _replayed(out: Sequence[_Out], rates: replay.VenueRates, since: datetime, at: Cut) -> Replayed:
+def _replayed(books: SlotReplay, out: Sequence[Paid], since: datetime, at: Cut) -> Replayed:
     labels, sums = Counter[replay.Label](), []
     records = BorrowRecord.objects.filter(
         account=at.account, record_id__in=[one.loan.key for one in out]
@@ -109,10 +113,10 @@ def _replayed(out: Sequence[_Out], rates: replay.VenueRates, since: datetime, at
             for said in counted
             if said.interest is not None
         ]
-        verdict = replay.compare(one.loan, one.parts, told=told, rates=rates)
+        verdict = books.verdict(one, told)
         labels[verdict.label] += 1
         if verdict.label is replay.Label.AGREES:
-            sums.append(_sums(one, verdict.ways, rates, since, at.until))
+            sums.append(_sums(books, one, verdict.ways, since))
     agreeing, two_sums = labels[replay.Label.AGREES], sum(len(one) > 1 for one in sums)
     is_one_sum = agreeing == len(out) and not two_sums
     return Replayed(
@@ -125,19 +129,15 @@ def _replayed(out: Sequence[_Out], rates: replay.VenueRates, since: datetime, at
 
 
 def _sums(
-    one: _Out,
-    ways: Sequence[replay.Way],
-    rates: replay.VenueRates,
-    since: datetime,
-    until: datetime,
+    books: SlotReplay, one: Paid, ways: Sequence[replay.Way], since: datetime
 ) -> set[Decimal]:
-    """What a loan's hours cost in the month, by each of these ways."""
+    """What a loan's hours cost from `since` to the end of the books, by each of these ways."""
 
     def cost_before(end: datetime, way: replay.Way) -> Decimal:
-        used, late = way.basis.choose(rates)
+        used, late = way.basis.choose(books.rates)
         cost, _ = replay.cost(
             one.loan, one.parts, hours=way.hours, until=end - _INSTANT, rates=used, late=late
         )
         return cost
 
-    return {exact.minus(cost_before(until, way), cost_before(since, way)) for way in ways}
+    return {exact.minus(cost_before(books.now, way), cost_before(since, way)) for way in ways}

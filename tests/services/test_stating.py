@@ -27,6 +27,7 @@ START = datetime(2026, 10, 1, tzinfo=UTC)
 END = datetime(2026, 11, 1, tzinfo=UTC)
 SECONDS = timedelta(seconds=8)
 CHARGE = Decimal("0.00045833")
+RATE = "0.00055"
 
 
 @pytest.fixture
@@ -300,6 +301,7 @@ def test_the_replay_cuts_the_charges_at_the_turn_of_the_month(
 
 
 def test_the_replay_gives_no_sum_where_a_loan_does_not_agree(desk: Account, market: Market) -> None:
+    factories.make_rate_change(market=market, at=START, daily_rate=RATE)
     lend(desk, START + HOUR)
     lend(desk, START + HOUR, told={START + HOUR + SECONDS: "0.5"})
 
@@ -320,6 +322,23 @@ def test_a_loan_that_agrees_by_both_readings_counts_as_agreeing_though_it_has_no
 
     assert only(state(desk)).replay == Replayed(1, 1, charged=CHARGE)
     assert november.replay == Replayed(1, 1, two_sums=1)
+
+
+def test_no_loan_differs_whose_rates_were_not_seen_or_whose_repayments_may_be_others(
+    desk: Account, market: Market
+) -> None:
+    """As on the page of the loan itself."""
+    lend(desk, START + HOUR, told={START + HOUR + SECONDS: "0.5"})
+
+    assert only(state(desk)).replay == Replayed(1, untold=1)
+
+    factories.make_rate_change(market=market, at=START, daily_rate=RATE)
+    assert only(state(desk)).replay == Replayed(1)
+    lend(desk, START, principal=None)
+    assert only(state(desk)).replay == Replayed(2, untold=2)
+    BorrowRecord.objects.filter(principal=None).delete()
+    factories.make_repay(account=desk, principal="1", at=START)
+    assert only(state(desk)).replay == Replayed(1, untold=1)
 
 
 def test_a_loan_of_which_the_exchange_tells_no_interest_counts_as_untold(

@@ -423,7 +423,9 @@ def test_the_other_tabs_lead_here_and_back(client: Client, desk: Account) -> Non
 def test_it_tells_apart_loans_that_differ_and_those_of_which_nothing_can_be_told(
     client: Client, desk: Account
 ) -> None:
-    factories.make_terms(market=factories.make_market())
+    market = factories.make_market()
+    factories.make_terms(market=market)
+    factories.make_rate_change(market=market, at=START, daily_rate="0.00055")
     lend(desk)
     differing, untold = (factories.make_borrow(account=desk, at=START + HOUR) for _ in range(2))
     factories.tell(differing, "0.5", at=differing.first_seen_at)
