@@ -22,7 +22,7 @@ from redis import RedisError
 from loans import exact, replay
 from loans.bitmart import rows
 from loans.fields import ExactSum
-from loans.models import BorrowRecord, Kind, Observation, RepayRecord
+from loans.models import BorrowRecord, Coverage, Kind, Observation, RepayRecord
 from loans.repaying import Repayment, Repayments
 from loans.replay import NO_RATES, Hours, Loan, Part, Span, Told, VenueRates
 from loans.services.balances import telling_of
@@ -36,6 +36,7 @@ REMEMBERED_SECONDS = 24 * 3600
 SECOND = timedelta(seconds=1)
 UNKNOWN_BESIDE = "Another loan here has no known principal: repayments may have paid that one."
 LOAN_MISSING = "More was repaid here than the records show as borrowed: a loan is missing."
+UNREAD = "Not every list of this pair was read yet: a repayment may be missing."
 RATES_UNSEEN = "The rates of a part of its time were not seen."
 RATE_CLOSE = "The rate changed within two minutes of a charge."
 REPAID_CLOSE = "It was repaid within a second of a charge, and the records tell whole seconds."
@@ -132,7 +133,7 @@ class SlotReplay:
 def open_slot(slot: Slot, *, venue: str, now: datetime) -> SlotReplay:
     """A slot ready to be replayed: its rates are read, its history is gone through once."""
     rates = seen_rates(venue, [slot.symbol], until=now).get((slot.symbol, slot.currency), NO_RATES)
-    return SlotReplay(slot, now, rates, _doubt(slot, now))
+    return SlotReplay(slot, now, rates, _doubt(slot, now) or _unread(slot))
 
 
 def loan_of(row: Any) -> Loan:
@@ -236,6 +237,13 @@ def _doubt(slot: Slot, now: datetime) -> str:
         found = LOAN_MISSING if queue.finish() else ""
         remember(key, found, seconds=REMEMBERED_SECONDS)
     return found
+
+
+def _unread(slot: Slot) -> str:
+    """Why records may be missing: a list is not read to its end, or not back to its start."""
+    lists = Coverage.objects.filter(account_id=slot.account_id, symbol=slot.symbol)
+    unread = lists.filter(Q(complete_to=None) | Q(complete_from__isnull=False))
+    return UNREAD if unread.exists() else ""
 
 
 def _is_charged(loan: Loan, since: datetime, until: datetime) -> bool:

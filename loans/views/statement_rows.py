@@ -74,7 +74,7 @@ def present(statement: Statement, *, now: datetime, reader_zone: str) -> dict[st
     """Everything the page prints of a statement."""
     proof = statement.proof
     return {
-        "entries": [_entry(one, now) for one in statement.entries],
+        "entries": [_entry(one, now, is_read=proof.is_read) for one in statement.entries],
         "totals": [
             (currency, _lines(principal, interest, currency))
             for currency, principal, interest in statement.totals
@@ -90,14 +90,14 @@ def present(statement: Statement, *, now: datetime, reader_zone: str) -> dict[st
     }
 
 
-def _entry(entry: Entry, now: datetime) -> EntryRow:
+def _entry(entry: Entry, now: datetime, *, is_read: bool) -> EntryRow:
     slot = entry.slot
     return EntryRow(
         title=f"{slot.currency} on {slot.symbol}",
         lines=_lines(entry.principal, entry.interest, slot.currency),
         unknown=entry.unknown,
         incomplete=entry.incomplete_because,
-        replay=_replay_words(entry.replay, entry.interest.added, slot.currency),
+        replay=_replay_words(entry.replay, entry.interest.added, slot.currency, is_read=is_read),
         exchange=_exchange_words(entry, now),
     )
 
@@ -115,14 +115,16 @@ def _line(label: str, added_by: str, line: Line, currency: str) -> LineRow:
     return LineRow(label, added_by, *shown, rest=signed(line.rest) if line.rest else "")
 
 
-def _replay_words(replayed: Replayed | None, told: Decimal, currency: str) -> SafeString:
+def _replay_words(
+    replayed: Replayed | None, told: Decimal, currency: str, *, is_read: bool
+) -> SafeString:
     """What the replay makes of the month, beside the exchange's word."""
     if replayed is None:
         return SafeString("")
     if replayed.reason:
         return format_html("Not replayed: {}.", replayed.reason)
     if replayed.charged is None:
-        return SafeString(_no_sum(replayed))
+        return SafeString(_no_sum(replayed, is_read=is_read))
     figure = formatting.amount(replayed.charged, currency)
     if replayed.charged == told:
         return format_html("By the replay, which agrees with the exchange: {} too.", figure)
@@ -132,9 +134,12 @@ def _replay_words(replayed: Replayed | None, told: Decimal, currency: str) -> Sa
     )
 
 
-def _no_sum(replayed: Replayed) -> str:
-    """What became of each loan where they have no sum together."""
-    loans, agreeing, untold = replayed.loans, replayed.agreeing, replayed.untold
+def _no_sum(replayed: Replayed, *, is_read: bool) -> str:
+    """What became of each loan where they have no sum together. As long as a list is not read, a
+    repayment may be missing, and nothing differs.
+    """
+    loans, agreeing = replayed.loans, replayed.agreeing
+    untold = replayed.untold if is_read else loans - agreeing
     every = f"all {loans} loans" if loans > 1 else "the one loan"
     some = f"{agreeing} of {loans} loan{'' if loans == 1 else 's'}"
     told = [
@@ -144,7 +149,8 @@ def _no_sum(replayed: Replayed) -> str:
     if differing := loans - agreeing - untold:
         told.append(f"differs on {differing}")
     if untold:
-        told.append(f"cannot tell on {untold}")
+        why = "" if is_read else ", as not every list is read yet"
+        told.append(f"cannot tell on {untold}{why}")
     if replayed.two_sums:
         told.append(
             "its two readings of the hours come to different sums at the end of this statement"

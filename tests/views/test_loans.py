@@ -288,6 +288,21 @@ def test_a_loan_whose_figures_do_not_fit_differs_by_so_much(
     assert "Next charge" not in text
 
 
+@pytest.mark.parametrize("unread", [{"complete_to": None}, {"complete_from": NOW - 48 * HOUR}])
+def test_no_loan_differs_as_long_as_a_list_of_its_pair_is_not_read(
+    client: Client, desk: Account, market: Market, unread: dict
+) -> None:
+    loan = factories.make_borrow(account=desk, at=NOW - 6 * HOUR, interest="0.00045834")
+    factories.tell(loan, "0.00045840", at=loan.at + timedelta(seconds=8))
+    factories.make_coverage(account=desk)
+    factories.make_coverage(account=desk, kind=Kind.REPAY, **unread)
+
+    text = page_of(client, loan)
+
+    assert "cannot tell" in text
+    assert "a repayment may be missing" in text
+
+
 def test_a_loans_figures_say_how_old_their_records_and_its_rate_are(
     client: Client, desk: Account, market: Market
 ) -> None:

@@ -431,8 +431,11 @@ def test_it_tells_apart_loans_that_differ_and_those_of_which_nothing_can_be_told
     factories.tell(differing, "0.5", at=differing.first_seen_at)
     factories.tell(untold, None, at=untold.first_seen_at)
 
-    words = "on 1 of 3 loans out in this month; differs on 1; cannot tell on 1. So it gives no sum."
-    assert f"The replay agrees with the exchange {words}" in text_of(client)
+    agrees = "The replay agrees with the exchange on 1 of 3 loans out in this month"
+    assert f"{agrees}; cannot tell on 2, as not every list is read yet." in text_of(client)
+    for kind in Kind:
+        factories.make_coverage(account=desk, kind=kind, complete_to=END + HOUR)
+    assert f"{agrees}; differs on 1; cannot tell on 1. So it gives no sum." in text_of(client)
 
 
 def test_it_says_why_a_loan_that_agrees_has_no_sum(client: Client, desk: Account) -> None:
