@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from loans.models import Account, Coverage, Kind
 from loans.services import held
-from loans.services.sql import ALWAYS, Words, ask, both, one_of, to_database
+from loans.services.sql import ALWAYS, Words, ask, both, engine, one_of, to_database
 
 
 class Certificate(NamedTuple):
@@ -91,6 +91,11 @@ _TOLD = {
         "THEN MIN(audited_at) FILTER (WHERE has_rows) END"
     ),
 }
+# No name of a pair has a comma in it.
+ALL_NAMES = {
+    "postgresql": "string_agg(DISTINCT symbol, ',')",
+    "sqlite": "group_concat(DISTINCT symbol)",
+}
 
 
 def certify(
@@ -102,6 +107,23 @@ def certify(
     until: datetime | None = None,
 ) -> Certificate:
     """The certificate over the streams of these accounts, for a list of that span. One query."""
+    return certify_list(
+        accounts, kinds=kinds, symbols=symbols, since=since, until=until, pairs_of=()
+    )[0]
+
+
+def certify_list(
+    accounts: Sequence[Account],
+    *,
+    kinds: Iterable[str] = Kind,
+    symbols: Sequence[str] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    pairs_of: Sequence[Account],
+) -> tuple[Certificate, list[str]]:
+    """The certificate, and in the same query what a list may be filtered by: the pairs with rows of
+    other accounts, mostly of all.
+    """
     kinds = tuple(map(str, kinds))
     words = _words(
         len(accounts),
@@ -109,33 +131,41 @@ def certify(
         None if symbols is None else len(symbols),
         has_since=since is not None,
         has_until=until is not None,
+        pairs_of=len(pairs_of),
     )
     key, held_as = to_database(Coverage, "account"), to_database(Coverage, "complete_from")
     of_streams = (*(key(account.pk) for account in accounts), *kinds, *(symbols or ()))
-    [row] = words.ask((*of_streams, held_as(since), held_as(until)))
+    of_pairs = (key(account.pk) for account in pairs_of)
+    [(*row, pairs)] = words.ask((*of_streams, held_as(since), held_as(until), *of_pairs))
     # An instant is a text as SQLite holds it.
     found = Certificate(since, *(held.instant(x) if isinstance(x, str) else x for x in row))
-    if until is None:
-        return found
-    complete_to, busy_to = (end and min(end, until) for end in (found.complete_to, found.busy_to))
-    return found._replace(complete_to=complete_to, busy_to=busy_to)
+    if until is not None:
+        complete_to, busy_to = (x and min(x, until) for x in (found.complete_to, found.busy_to))
+        found = found._replace(complete_to=complete_to, busy_to=busy_to)
+    return found, sorted(pairs.split(",")) if pairs else []
 
 
 @lru_cache(maxsize=64)
 def _words(
-    accounts: int, kinds: int, symbols: int | None, *, has_since: bool, has_until: bool
+    accounts: int,
+    kinds: int,
+    symbols: int | None,
+    *,
+    has_since: bool,
+    has_until: bool,
+    pairs_of: int,
 ) -> Words:
     """What asks for what is told of the streams of so many accounts, kinds and pairs (None: of all
-    of them), of their gaps and of where they begin. Written with the places of the values: first
-    theirs, then the two ends of the span.
+    of them), of their gaps and of where they begin, and for the pairs of so many accounts. Written
+    with the places of the values: first theirs, then the two ends of the span, then those accounts.
     """
-    places = iter(range(accounts + kinds + (symbols or 0) + 2))
+    places = iter(range(accounts + kinds + (symbols or 0) + 2 + pairs_of))
     where, params = both(
         one_of("stream.account_id", tuple(islice(places, accounts))),
         one_of("stream.kind", tuple(islice(places, kinds))),
         ALWAYS if symbols is None else one_of("stream.symbol", tuple(islice(places, symbols))),
     )
-    begin, end = places
+    begin, end = islice(places, 2)
     beyond, after = ("complete_from > %s", (begin,)) if has_since else ALWAYS
     in_span, around = both(
         ("gap.ends_at >= %s", (begin,)) if has_since else ALWAYS,
@@ -148,8 +178,10 @@ def _words(
     told = ", ".join(_TOLD[name] for name in Certificate._fields[1:]).format(
         gaps=gaps, beyond=beyond
     )
-    sql = f"SELECT {told} FROM loans_coverage AS stream WHERE {where}"  # noqa: S608 - as above
-    return Words(sql, (*params, *around, *after, *params))
+    owners, of_pairs = both(one_of("account_id", tuple(places)), ("has_rows", ()))
+    pairs = f"SELECT {ALL_NAMES[engine()]} FROM loans_coverage WHERE {owners}"  # noqa: S608 - as above
+    sql = f"SELECT {told}, ({pairs}) FROM loans_coverage AS stream WHERE {where}"  # noqa: S608 - as above
+    return Words(sql, (*params, *around, *after, *of_pairs, *params))
 
 
 def streams_of(accounts: Sequence[Account]) -> QuerySet[Coverage]:

@@ -49,25 +49,27 @@ def records(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
     if fragment == history_table.ROWS:
         return answer_fragment("".join(rows))
     now = timezone.now()
+    certificate, pairs = certificates.certify_list(
+        chosen.chosen,
+        kinds=[kind],
+        symbols=chosen.symbols or None,
+        since=chosen.since,
+        until=chosen.until,
+        pairs_of=chosen.accounts if fragment is None else (),
+    )
     table = history_table.table(
         kind,
         chosen,
         rows,
         totals=history.totals(kind, chosen),
-        certificate=certificates.certify(
-            chosen.chosen,
-            kinds=[kind],
-            symbols=chosen.symbols or None,
-            since=chosen.since,
-            until=chosen.until,
-        ),
+        certificate=certificate,
         now=now,
         is_fragment=fragment is not None,
     )
     if fragment == history_table.WHOLE:
         return answer_fragment("".join(table))
     context |= {
-        "filter_row": history_filter.filter_row(request.path, chosen, now=now),
+        "filter_row": history_filter.filter_row(request.path, chosen, pairs, now=now),
         "table": SafeString("".join(table)),
     }
     return render_page(request, "loans/history_list.html", context)

@@ -16,7 +16,6 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
-from loans.services import certificates
 from loans.services.filters import HistoryFilter
 from loans.services.usual_spans import UsualSpan, usual_spans
 
@@ -42,12 +41,14 @@ class _Row:
     today: date
 
 
-def filter_row(path: str, chosen: HistoryFilter, *, now: datetime) -> SafeString:
-    """The row for a list at this path. One query, for the pairs that have records."""
+def filter_row(
+    path: str, chosen: HistoryFilter, pairs: Iterable[str], *, now: datetime
+) -> SafeString:
+    """The row for a list at this path, which offers these pairs."""
     row = _Row(
         path=path,
         accounts=tuple((str(one.pk), one.named) for one in chosen.accounts),
-        symbols=tuple(certificates.symbols_with_rows(chosen.accounts)),
+        symbols=tuple(pairs),
         typed=tuple((name, chosen.typed[name]) for name in FIELDS),
         errors=tuple(chosen.errors.items()),
         account=str(chosen.account.pk) if chosen.account else "",

@@ -9,7 +9,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from loans.models import Account, Kind
-from loans.services.certificates import Certificate, certify
+from loans.services.certificates import (
+    Certificate,
+    certify,
+    certify_list,
+    symbols_with_rows,
+)
 from tests.factories import NOW, make_account, make_coverage, make_gap
 
 DAY = timedelta(days=1)
@@ -94,6 +99,27 @@ def test_each_account_kind_and_pair_is_told_of_by_itself(owner: User) -> None:
     assert told(one, other, symbols=["BTC_USDT"]) == (2, 2, 0, 1)
     assert told() == told(one, symbols=[]) == told(one, kinds=[]) == (0, 0, 0, 0)
     assert certify([one], kinds=[Kind.BORROW]).checked_at == NOW - DAY
+
+
+@pytest.mark.django_db
+def test_the_pairs_a_list_may_be_filtered_by_come_in_the_same_query(owner: User) -> None:
+    one, other = make_account(owner=owner), make_account(owner=owner)
+    for account, symbol, has_rows in (
+        (one, "SOL_USDT", True),
+        (one, "ETH_USDT", False),
+        (other, "BTC_USDT", True),
+        (other, "SOL_USDT", True),
+    ):
+        for kind in Kind:
+            make_coverage(account=account, symbol=symbol, kind=kind, has_rows=has_rows)
+
+    with CaptureQueriesContext(connection) as queries:
+        found, pairs = certify_list([one], since=NOW - DAY, until=NOW, pairs_of=[one, other])
+
+    assert len(queries) == 1
+    assert pairs == ["BTC_USDT", "SOL_USDT"] == symbols_with_rows([one, other])
+    assert found == certify([one], since=NOW - DAY, until=NOW)
+    assert certify_list([one], pairs_of=[])[1] == []
 
 
 @pytest.mark.django_db

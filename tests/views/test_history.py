@@ -317,7 +317,7 @@ def test_the_usual_spans_are_of_the_persons_day_and_keep_the_rest(
     query = {"q": "a&b", "currency": "USDT", "from": "2020-01-01", "sort": "amount"}
     chosen = history.read(query, accounts=[desk], zone=ZoneInfo(zone))
 
-    row = history_filter.filter_row("/history/repays/", chosen, now=NOW)
+    row = history_filter.filter_row("/history/repays/", chosen, ["BTC_USDT"], now=NOW)
 
     [link] = re.findall(r'href="([^"]*)"[^>]*>Today<', row)
     path, _, asked = unescape(link).partition("?")
