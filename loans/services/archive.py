@@ -24,7 +24,7 @@ from loans.services.archive_parts import PARTS, Part, Twin
 from loans.services.exports import safe_name, time_cell
 from loans.services.job_files import Folder, saying_what_is_wrong
 from loans.services.jobs import Hold
-from loans.services.records import NOT_SERVED
+from loans.services.windows import NOT_SERVED
 
 MEDIA_TYPE = "application/zip"
 PAIRS_AT_A_TIME = 10

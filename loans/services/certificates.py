@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from loans.models import Account, Coverage, Kind
 from loans.services import held
-from loans.services.sql import ALWAYS, Words, ask, both, engine, one_of, to_database
+from loans.services.sql import ALWAYS, Words, both, engine, one_of, to_database
 
 
 class Certificate(NamedTuple):
@@ -38,6 +38,7 @@ class Certificate(NamedTuple):
     busy_to: datetime | None = None
     checked_at: datetime | None = None
     audited_at: datetime | None = None
+    pairs: tuple[str, ...] = ()
 
     @property
     def is_whole(self) -> bool:
@@ -90,6 +91,7 @@ _TOLD = {
         "CASE WHEN COUNT(*) FILTER (WHERE has_rows AND audited_at IS NULL) = 0 "
         "THEN MIN(audited_at) FILTER (WHERE has_rows) END"
     ),
+    "pairs": "({pairs})",
 }
 # No name of a pair has a comma in it.
 ALL_NAMES = {
@@ -105,24 +107,10 @@ def certify(
     symbols: Sequence[str] | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    pairs_of: Sequence[Account] = (),
 ) -> Certificate:
-    """The certificate over the streams of these accounts, for a list of that span. One query."""
-    return certify_list(
-        accounts, kinds=kinds, symbols=symbols, since=since, until=until, pairs_of=()
-    )[0]
-
-
-def certify_list(
-    accounts: Sequence[Account],
-    *,
-    kinds: Iterable[str] = Kind,
-    symbols: Sequence[str] | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    pairs_of: Sequence[Account],
-) -> tuple[Certificate, list[str]]:
-    """The certificate, and in the same query what a list may be filtered by: the pairs with rows of
-    other accounts, mostly of all.
+    """The certificate over the streams of these accounts, for a list of that span, with the pairs
+    of `pairs_of`. One query.
     """
     kinds = tuple(map(str, kinds))
     words = _words(
@@ -138,11 +126,12 @@ def certify_list(
     of_pairs = (key(account.pk) for account in pairs_of)
     [(*row, pairs)] = words.ask((*of_streams, held_as(since), held_as(until), *of_pairs))
     # An instant is a text as SQLite holds it.
-    found = Certificate(since, *(held.instant(x) if isinstance(x, str) else x for x in row))
-    if until is not None:
-        complete_to, busy_to = (x and min(x, until) for x in (found.complete_to, found.busy_to))
-        found = found._replace(complete_to=complete_to, busy_to=busy_to)
-    return found, sorted(pairs.split(",")) if pairs else []
+    told = (held.instant(x) if isinstance(x, str) else x for x in row)
+    found = Certificate(since, *told, pairs=tuple(sorted(pairs.split(",")) if pairs else ()))
+    if until is None:
+        return found
+    complete_to, busy_to = (end and min(end, until) for end in (found.complete_to, found.busy_to))
+    return found._replace(complete_to=complete_to, busy_to=busy_to)
 
 
 @lru_cache(maxsize=64)
@@ -175,12 +164,12 @@ def _words(
     owned = "loans_coveragegap AS gap CROSS JOIN loans_coverage AS stream"
     met = f"stream.id = gap.coverage_id AND {where} AND {in_span}"
     gaps = f"SELECT COUNT(*) FROM {owned} WHERE {met}"  # noqa: S608 - our own names
-    told = ", ".join(_TOLD[name] for name in Certificate._fields[1:]).format(
-        gaps=gaps, beyond=beyond
-    )
     owners, of_pairs = both(one_of("account_id", tuple(places)), ("has_rows", ()))
     pairs = f"SELECT {ALL_NAMES[engine()]} FROM loans_coverage WHERE {owners}"  # noqa: S608 - as above
-    sql = f"SELECT {told}, ({pairs}) FROM loans_coverage AS stream WHERE {where}"  # noqa: S608 - as above
+    told = ", ".join(_TOLD[name] for name in Certificate._fields[1:]).format(
+        gaps=gaps, beyond=beyond, pairs=pairs
+    )
+    sql = f"SELECT {told} FROM loans_coverage AS stream WHERE {where}"  # noqa: S608 - as above
     return Words(sql, (*params, *around, *after, *of_pairs, *params))
 
 
@@ -192,11 +181,3 @@ def streams_of(accounts: Sequence[Account]) -> QuerySet[Coverage]:
         .prefetch_related("gaps")
         .order_by("account__venue", "account__label", "account_id", "-has_rows", "symbol", "kind")
     )
-
-
-def symbols_with_rows(accounts: Sequence[Account]) -> list[str]:
-    """The pairs on which anything was ever borrowed or repaid."""
-    key = to_database(Coverage, "account")
-    where, params = both(one_of("account_id", [key(one.pk) for one in accounts]), ("has_rows", ()))
-    rows = ask(f"SELECT DISTINCT symbol FROM loans_coverage WHERE {where}", params)  # noqa: S608 - our own names
-    return sorted(symbol for (symbol,) in rows)

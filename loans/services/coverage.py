@@ -6,12 +6,20 @@ from datetime import datetime
 from django.db import transaction
 
 from loans.models import Coverage, CoverageGap
-from loans.services.windows import Gap
+from loans.services.windows import NOT_SERVED, Gap
 
 
 def gaps_of(coverage: Coverage) -> list[Gap]:
     """The gaps of a stream as they are kept."""
     return [Gap(gap.starts_at, gap.ends_at, gap.reason) for gap in coverage.gaps.all()]
+
+
+def is_unread(coverage: Coverage) -> bool:
+    """Whether a stream is not read to its end yet, or not back to the start of what is served."""
+    if coverage.complete_to is None:
+        return True
+    is_read_back = coverage.complete_from is None
+    return not (is_read_back or any(gap.reason == NOT_SERVED for gap in coverage.gaps.all()))
 
 
 def name_gaps(coverage: Coverage, *, start: datetime, end: datetime, gaps: Iterable[Gap]) -> None:

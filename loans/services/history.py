@@ -15,7 +15,7 @@ from django.db import connection
 
 from loans.models import Account, Coverage, Kind
 from loans.services import keyset, record_runs, spans
-from loans.services.certificates import symbols_with_rows
+from loans.services.certificates import certify
 from loans.services.filters import HistoryFilter, read_filter
 from loans.services.sql import ask, both, one_of, to_database
 
@@ -48,7 +48,7 @@ def _as_listed(chosen: HistoryFilter) -> HistoryFilter:
     """Names with small letters: as they stand where there is such a pair or currency (`stETH`),
     else somebody typed those of large ones. One query.
     """
-    pairs = symbols_with_rows(chosen.accounts)
+    pairs = certify(chosen.accounts, pairs_of=chosen.accounts).pairs
     currencies = {part for pair in pairs for part in pair.rsplit("_", 1)}
     symbol, currency = chosen.symbol, chosen.currency
     return replace(

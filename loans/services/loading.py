@@ -14,8 +14,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from redis.exceptions import RedisError
 
 from loans.models import Account, BorrowRecord, Coverage, Market, RepayRecord
-from loans.services.records import EARLIEST, NOT_SERVED
-from loans.services.windows import LONGEST
+from loans.services.records import EARLIEST
+from loans.services.windows import LONGEST, NOT_SERVED
 
 logger = logging.getLogger(__name__)
 

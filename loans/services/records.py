@@ -19,6 +19,7 @@ from loans.services.clock import Clock
 from loans.services.shelf import DatabaseShelf, Shelf
 from loans.services.windows import (
     LONGEST,
+    NOT_SERVED,
     SECOND,
     UNREADABLE,
     Gap,
@@ -34,7 +35,6 @@ from loans.services.windows import (
 # No isolated loan is older: the exchange opened these endpoints then.
 EARLIEST = datetime(2022, 7, 1, tzinfo=UTC)
 OUT_OF_RANGE = 50041
-NOT_SERVED = "the exchange does not serve this time"
 # The bound doubles for each record that came later than it, so often at most.
 MOST_DOUBLINGS = 5
 # So far before the oldest record of a listing without bounds it is asked whether there is more.

@@ -26,6 +26,7 @@ from loans.models import BorrowRecord, Coverage, Kind, Observation, RepayRecord
 from loans.repaying import Repayment, Repayments
 from loans.replay import NO_RATES, Hours, Loan, Part, Span, Told, VenueRates
 from loans.services.balances import telling_of
+from loans.services.coverage import is_unread
 from loans.services.position import Slot
 from loans.services.seen_rates import seen_rates
 
@@ -240,10 +241,9 @@ def _doubt(slot: Slot, now: datetime) -> str:
 
 
 def _unread(slot: Slot) -> str:
-    """Why records may be missing: a list is not read to its end, or not back to its start."""
+    """Why records may be missing that will be read."""
     lists = Coverage.objects.filter(account_id=slot.account_id, symbol=slot.symbol)
-    unread = lists.filter(Q(complete_to=None) | Q(complete_from__isnull=False))
-    return UNREAD if unread.exists() else ""
+    return UNREAD if any(map(is_unread, lists.prefetch_related("gaps"))) else ""
 
 
 def _is_charged(loan: Loan, since: datetime, until: datetime) -> bool:

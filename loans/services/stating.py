@@ -19,9 +19,9 @@ from loans import exact
 from loans.models import Account, BorrowRecord, Coverage, Kind, MarginSide, RepayRecord
 from loans.services import balances, month_replay
 from loans.services.balances import Cut
+from loans.services.coverage import is_unread
 from loans.services.months import Month, month_of, months_between
 from loans.services.position import Recorded, Slot
-from loans.services.records import NOT_SERVED
 from loans.services.statement import Doubt, Entry, Lack, Late, Line, Movement, Proof, Statement
 
 # More than this is no page to print; the lists of the month hold them.
@@ -174,13 +174,11 @@ def _doubts(stream: Coverage, end: datetime | None) -> Iterator[Doubt]:
     if not stream.trusted:
         reason = stream.doubt or "one listing contradicted another"
         yield doubt(Lack.CONTRADICTED, reason=reason)
-    if stream.complete_to is None:
-        yield doubt(Lack.UNREAD)
-        return
-    gaps = list(stream.gaps.all())
-    if stream.complete_from and not any(gap.reason == NOT_SERVED for gap in gaps):
+    if is_unread(stream):
         yield doubt(Lack.UNREAD, ends_at=stream.complete_from)
-    for gap in gaps:
+    if stream.complete_to is None:
+        return
+    for gap in stream.gaps.all():
         if end is None or gap.starts_at < end:
             span = {"starts_at": gap.starts_at, "ends_at": gap.ends_at}
             yield doubt(Lack.GAP, **span, reason=gap.reason)

@@ -35,7 +35,8 @@ from loans.services.changed_rows import write_changed
 from loans.services.clock import Clock
 from loans.services.feeds import FeedTrouble
 from loans.services.positions import loans_out_since
-from loans.services.records import MOST_WINDOWS, NOT_SERVED, Learned, read_stream
+from loans.services.records import MOST_WINDOWS, Learned, read_stream
+from loans.services.windows import NOT_SERVED
 
 logger = logging.getLogger(__name__)
 

@@ -24,6 +24,7 @@ INNER = (10 * MILLISECOND, 990 * MILLISECOND)
 MOST_NARROWED = 60
 
 UNREADABLE = "a row could not be read"
+NOT_SERVED = "the exchange does not serve this time"
 CROWDED = "more records in one second than the exchange lists"
 CONTRADICTED = "one listing contradicted another"
 

@@ -49,7 +49,7 @@ def records(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
     if fragment == history_table.ROWS:
         return answer_fragment("".join(rows))
     now = timezone.now()
-    certificate, pairs = certificates.certify_list(
+    certificate = certificates.certify(
         chosen.chosen,
         kinds=[kind],
         symbols=chosen.symbols or None,
@@ -69,7 +69,7 @@ def records(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
     if fragment == history_table.WHOLE:
         return answer_fragment("".join(table))
     context |= {
-        "filter_row": history_filter.filter_row(request.path, chosen, pairs, now=now),
+        "filter_row": history_filter.filter_row(request.path, chosen, certificate.pairs, now=now),
         "table": SafeString("".join(table)),
     }
     return render_page(request, "loans/history_list.html", context)

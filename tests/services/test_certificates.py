@@ -9,12 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from loans.models import Account, Kind
-from loans.services.certificates import (
-    Certificate,
-    certify,
-    certify_list,
-    symbols_with_rows,
-)
+from loans.services.certificates import Certificate, certify
 from tests.factories import NOW, make_account, make_coverage, make_gap
 
 DAY = timedelta(days=1)
@@ -114,12 +109,12 @@ def test_the_pairs_a_list_may_be_filtered_by_come_in_the_same_query(owner: User)
             make_coverage(account=account, symbol=symbol, kind=kind, has_rows=has_rows)
 
     with CaptureQueriesContext(connection) as queries:
-        found, pairs = certify_list([one], since=NOW - DAY, until=NOW, pairs_of=[one, other])
+        found = certify([one], since=NOW - DAY, until=NOW, pairs_of=[one, other])
 
     assert len(queries) == 1
-    assert pairs == ["BTC_USDT", "SOL_USDT"] == symbols_with_rows([one, other])
-    assert found == certify([one], since=NOW - DAY, until=NOW)
-    assert certify_list([one], pairs_of=[])[1] == []
+    assert found.pairs == ("BTC_USDT", "SOL_USDT")
+    assert found._replace(pairs=()) == certify([one], since=NOW - DAY, until=NOW)
+    assert certify([one], pairs_of=[one]).pairs == ("SOL_USDT",)
 
 
 @pytest.mark.django_db

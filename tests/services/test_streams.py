@@ -12,8 +12,9 @@ from loans.models import Account, Coverage, Kind, State
 from loans.services import streams
 from loans.services.certificates import certify
 from loans.services.feeds import FeedTrouble
-from loans.services.records import NOT_SERVED, Learned
+from loans.services.records import Learned
 from loans.services.rereading import MISSING
+from loans.services.windows import NOT_SERVED
 from tests.factories import (
     NOW,
     make_account,

@@ -27,6 +27,7 @@ from loans.models import (
     State,
     Terms,
 )
+from loans.services.windows import NOT_SERVED
 from tests import factories
 from tests.factories import HOUR, NOW
 
@@ -301,6 +302,21 @@ def test_no_loan_differs_as_long_as_a_list_of_its_pair_is_not_read(
 
     assert "cannot tell" in text
     assert "a repayment may be missing" in text
+
+
+def test_a_loan_differs_where_what_is_older_is_not_served_at_all(
+    client: Client, desk: Account, market: Market
+) -> None:
+    loan = factories.make_borrow(account=desk, at=NOW - 6 * HOUR, interest="0.00045834")
+    factories.tell(loan, "0.00045840", at=loan.at + timedelta(seconds=8))
+    since = NOW - 48 * HOUR
+    for kind in Kind:
+        coverage = factories.make_coverage(account=desk, kind=kind, complete_from=since)
+        factories.make_gap(
+            coverage=coverage, starts_at=since - 48 * HOUR, ends_at=since, reason=NOT_SERVED
+        )
+
+    assert "differs by 0.00000007 USDT (more was told)" in page_of(client, loan)
 
 
 def test_a_loans_figures_say_how_old_their_records_and_its_rate_are(
