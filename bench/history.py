@@ -105,7 +105,9 @@ def measure_pages(ground: Ground, report: Report) -> None:
             if (rows := ask(page, fragment).count(b"<tr data-opens>")) != page.rows:
                 raise SystemExit(f"{rows} rows under {page.query}, not {page.rows}")
         for form, address in GREETINGS.items():
-            tasks[f"{name} {form} hello"] = lambda to=address: visitor.ask(to)
+            tasks[f"{name} {form} hello"] = lambda to=address, part=FORMS[form]: visitor.ask(
+                to, fragment=part
+            )
         tasks[f"{name} sql"] = lambda page=page: run(page)
         for form, fragment in FORMS.items():
             tasks[f"{name} {form}"] = lambda page=page, to=fragment: ask(page, to)

@@ -1,26 +1,34 @@
 """What the frame of every page tells beside its content: how much waits for the person, and whether
-the site is stopped. One query, because every page asks it. Reads only.
+the site is stopped. Columns of the one statement that every page asks (`loans.views.who`).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
-from loans.models import (
-    Account,
-    Heartbeat,
-    Instruction,
-    KeyLight,
-    MarginAccount,
-    SiteState,
-    State,
-)
+from loans.models import Account, Heartbeat, KeyLight, MarginAccount, SiteState, State
 from loans.models.markets import NO_DEBT_RISK_RATE
 from loans.services.attention import HIGH_RISK, SILENT_AFTER
-from loans.services.sql import Condition, ask, both, one_of, to_database
+from loans.services.sql import to_database
 
-UNSETTLED = (str(State.UNKNOWN), str(State.NEEDS_HUMAN))
+_KEPT = "account_id IN (SELECT id FROM seen WHERE status <> %s)"
+_USED = "account_id IN (SELECT id FROM loans_account WHERE NOT disabled)"
+_ALIVE = " OR ".join(["name = %s AND at >= %s"] * len(SILENT_AFTER))
+# Of the accounts in `seen`: instructions, pairs at risk and red lights; then the parts that live,
+# and the site's row. As `attention` finds them.
+COLUMNS = (
+    "(SELECT COUNT(*) FROM loans_instruction "  # noqa: S608 - our own names
+    "WHERE state IN (%s, %s) AND account_id IN (SELECT id FROM seen)), "
+    "(SELECT COUNT(*) FROM loans_marginaccount "
+    f"WHERE risk_level = %s AND risk_rate < %s AND {_KEPT}), "
+    f"(SELECT COUNT(*) FROM loans_keylight WHERE state = %s AND {_USED} AND {_KEPT}), "
+    f"(SELECT COUNT(*) FROM loans_heartbeat WHERE {_ALIVE}), "
+    "site.stopped, site.stopped_reason, site.wind_down_notice"
+)
+WIDTH = 7  # columns
+SITE = f"LEFT JOIN loans_sitestate AS site ON site.id = {SiteState.ONLY}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,45 +44,23 @@ class Frame:
     wind_down_notice: str
 
 
-def frame(accounts: Sequence[Account], *, now: datetime) -> Frame:
-    """The frame for somebody who sees these accounts."""
-    counts = _counts(accounts, now)
-    columns = [
-        f"(SELECT COUNT(*) FROM {table} WHERE {sql})"  # noqa: S608 - our own names
-        for table, (sql, _) in counts
+def values(now: datetime) -> list[Any]:
+    """The parameters of the columns."""
+    at, removed = to_database(Heartbeat, "at"), str(Account.Status.REMOVED)
+    no_debt = to_database(MarginAccount, "risk_rate")(Decimal(NO_DEBT_RISK_RATE))
+    return [
+        *(str(State.UNKNOWN), str(State.NEEDS_HUMAN)),
+        *(HIGH_RISK, no_debt, removed),
+        *(str(KeyLight.State.RED), removed),
+        *(value for name, limit in SILENT_AFTER.items() for value in (name, at(now - limit))),
     ]
-    values = [value for _, (_, given) in counts for value in given]
-    rows = ask(
-        f"SELECT {', '.join(columns)}, stopped, stopped_reason, wind_down_notice "  # noqa: S608 - as above
-        "FROM loans_sitestate WHERE id = %s",
-        [*values, SiteState.ONLY],
-    )
-    if not rows:
-        SiteState.load()
-        return frame(accounts, now=now)
-    [(unsettled, risky, red, alive, stopped, reason, notice)] = rows
+
+
+def read(columns: Sequence[Any]) -> Frame:
+    """What the columns tell. Makes the site's row if there is none yet."""
+    unsettled, risky, red, alive, stopped, reason, notice = columns
+    if stopped is None:
+        site = SiteState.load()
+        stopped, reason, notice = site.stopped, site.stopped_reason, site.wind_down_notice
     urgent = unsettled + risky + red + len(SILENT_AFTER) - alive
     return Frame(urgent, unsettled, bool(stopped), reason, notice)
-
-
-def _counts(accounts: Sequence[Account], now: datetime) -> list[tuple[str, Condition]]:
-    """Instructions, pairs at risk, red lights and parts that live: as `attention` finds them."""
-    kept = _of([one for one in accounts if one.status != Account.Status.REMOVED])
-    no_debt = to_database(MarginAccount, "risk_rate")(Decimal(NO_DEBT_RISK_RATE))
-    at_risk = ("risk_level = %s AND risk_rate < %s", (HIGH_RISK, no_debt))
-    used = "account_id IN (SELECT id FROM loans_account WHERE NOT disabled)"
-    is_red = (f"state = %s AND {used}", (str(KeyLight.State.RED),))
-    at = to_database(Heartbeat, "at")
-    lives = " OR ".join(["name = %s AND at >= %s"] * len(SILENT_AFTER))
-    since = [value for name, limit in SILENT_AFTER.items() for value in (name, at(now - limit))]
-    return [
-        ("loans_instruction", both(one_of("state", UNSETTLED), _of(accounts))),
-        ("loans_marginaccount", both(at_risk, kept)),
-        ("loans_keylight", both(is_red, kept)),
-        ("loans_heartbeat", (lives, tuple(since))),
-    ]
-
-
-def _of(accounts: Sequence[Account]) -> Condition:
-    key = to_database(Instruction, "account")
-    return one_of("account_id", [key(account.pk) for account in accounts])

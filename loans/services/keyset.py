@@ -123,23 +123,22 @@ def statement(
     join: str,
     members: Sequence[Condition],
     order: Order,
-    limit: Any,
+    limit: Condition,
     cursor: Cursor | None,
     by_id: bool,
 ) -> Condition:
     """What is wanted of the first rows beyond the cursor, of all members together: SQL and its
-    parameters, among them the limit and the cursor's values as they are.
+    parameters, among them those of the limit and the cursor's values as they are.
 
     Each member is a condition under which an index is in this order. Rows are called `run` in what
     is wanted, in the members and in the join, which must neither add nor drop any. The members give
     only the places, which their index holds, and the rows are then read `by_id`, where that is the
     quicker way.
     """
-    # The limit is a parameter, too: not knowing it, PostgreSQL finds no plan for all values that
-    # would be cheaper than one for these, and so never reads all rows of a pair to sort them.
-    terms = f"ORDER BY {order.terms} LIMIT %s"
+    most, given = limit
+    terms = f"ORDER BY {order.terms} LIMIT {most}"
     spans = [both(member, place) for member in members for place in order.beyond(cursor)]
-    params = [value for _, values in spans for value in (*values, limit)]
+    params = [value for _, values in spans for value in (*values, *given)]
     froms = [f"{table} AS run{{}} WHERE {where} {terms}" for where, _ in spans]
     if len(spans) == 1:
         return f"SELECT {wanted} FROM {froms[0].format(join)}", tuple(params)  # noqa: S608 - our own names
@@ -152,13 +151,13 @@ def statement(
     ordered = f"ORDER BY {order.all_terms}"
     if by_id:
         runs = (
-            f"SELECT run.id FROM ({runs}) AS run {ordered} LIMIT %s"  # noqa: S608 - as above
+            f"SELECT run.id FROM ({runs}) AS run {ordered} LIMIT {most}"  # noqa: S608 - as above
             f") AS place JOIN {table} AS run ON (run.id = place.id"
         )
         text = f"SELECT {wanted} FROM ({runs}){join} {ordered}"  # noqa: S608 - as above
     else:
-        text = f"SELECT {wanted} FROM ({runs}) AS run{join} {ordered} LIMIT %s"  # noqa: S608
-    return text, (*params, limit)
+        text = f"SELECT {wanted} FROM ({runs}) AS run{join} {ordered} LIMIT {most}"  # noqa: S608
+    return text, (*params, *given)
 
 
 def first_of_each(members: Sequence[QuerySet], *terms: str, limit: int) -> QuerySet:

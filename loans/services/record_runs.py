@@ -129,6 +129,7 @@ def fetch_raw(
             has_until=until is not None,
             has_place=cursor is not None,
             has_key=cursor is not None and cursor.key is not None,
+            limit=limit,
         )
     )
     if found is None:
@@ -185,6 +186,7 @@ class _Shape(NamedTuple):
     has_until: bool
     has_place: bool
     has_key: bool
+    limit: int
 
 
 @lru_cache(maxsize=256)
@@ -215,6 +217,13 @@ def _words(shape: _Shape) -> tuple[Words, bool] | None:
         members = [*members, *(both(account, by_id) for account in owned)]
     if not members:
         return None
+    in_order = shape.order.is_instant or (conditions == [ALWAYS] and symbols is None)
+    one_by_one = shape.each_account and (symbols is None or shape.each_symbol)
+    is_sifted = symbols is not None and shape.is_of_currency
+    # Of a pair or span with many rows beside others with few, PostgreSQL might read all to sort
+    # them, by one plan for all values. Not knowing the limit, it finds none that is cheaper than
+    # one for these. All of an account's rows are in the order of an index: one plan is made once.
+    is_everything = symbols is None and conditions == [ALWAYS] and not shape.is_named
     sql, params = statement(
         # Names of their own, or ORDER BY would take a text for the figure that it shows.
         ", ".join(f"{what} AS c{n}" for n, what in enumerate((*shape.select, "cause.id"))),
@@ -223,13 +232,10 @@ def _words(shape: _Shape) -> tuple[Words, bool] | None:
         join=f" LEFT JOIN loans_instruction AS cause ON cause.{shape.kind}_record_id = run.id",
         members=[both(member, *conditions) for member in members],
         order=shape.order,
-        limit=limit,
+        limit=(str(shape.limit), ()) if is_everything else ("%s", (limit,)),
         cursor=Cursor(key if shape.has_key else None, row_id) if shape.has_place else None,
         by_id=shape.by_id,
     )
-    in_order = shape.order.is_instant or (conditions == [ALWAYS] and symbols is None)
-    one_by_one = shape.each_account and (symbols is None or shape.each_symbol)
-    is_sifted = symbols is not None and shape.is_of_currency
     return Words(sql, params), in_order and one_by_one and not is_sifted
 
 

@@ -50,8 +50,9 @@ PLACES = (
 )
 
 
+@register.simple_tag
 def path_to(name: str, *args: object) -> str:
-    """The path of a named page. Raises: NoReverseMatch."""
+    """`{% path_to "loans:keys" %}`: the path of a named page. Raises: NoReverseMatch."""
     return _path_to(get_script_prefix(), name, *args)
 
 

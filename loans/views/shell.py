@@ -3,12 +3,10 @@ switch.
 """
 
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
 from loans.models import Account, Venue
-from loans.services.frame import frame
-from loans.views.who import accounts_of
+from loans.views.who import accounts_of, frame_of
 
 
 def shell(request: HttpRequest) -> dict[str, object]:
@@ -24,7 +22,7 @@ def shell(request: HttpRequest) -> dict[str, object]:
 def _shell(request: HttpRequest) -> dict[str, object]:
     accounts = accounts_of(request)
     venues = {account.venue for account in accounts if account.status != Account.Status.REMOVED}
-    told = frame(accounts, now=timezone.now())
+    told = frame_of(request)
     return {
         "band": _band(venues),
         "urgent_count": told.urgent_count,

@@ -16,9 +16,12 @@ from django.contrib.auth.models import User
 from django.db import DEFAULT_DB_ALIAS
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils import timezone
 
 from loans.models import Account
+from loans.services import frame
 from loans.services.audit import By
+from loans.services.frame import Frame
 from loans.services.sql import Converter, ask, converters, from_database
 
 KEPT = "kept_while_proving"
@@ -43,15 +46,27 @@ def zone_name(request: HttpRequest) -> str:
     return _seen_by(request).zone_name if request.user.is_authenticated else "UTC"
 
 
+def frame_of(request: HttpRequest) -> Frame:
+    """What the frame of the page tells the person: as of now, if the request changed something."""
+    if _seen_by(request).frame is None:
+        request.seen = _Seen(request.user.pk, framed=True)
+    return request.seen.frame
+
+
 class _Seen:
     """What every page asks of a person, read together and once a request."""
 
-    def __init__(self, person: int) -> None:
-        """Ask for it. One query."""
-        self._reader = reader = _reader()
-        rows = ask(reader.sql, [person if one == _ANYONE else one for one in reader.params])
-        self.zone_name = rows[0][0] or "UTC"
-        self._rows = [row[1:] for row in rows if row[1] is not None]
+    def __init__(self, person: int, *, framed: bool) -> None:
+        """Ask for it, `framed` with what the frame tells. One query."""
+        self._reader = reader = _reader(framed=framed)
+        given = [person if one == _ANYONE else one for one in reader.params]
+        if framed:
+            given += frame.values(timezone.now())
+        rows = ask(reader.sql, [*given, person])
+        self.frame = frame.read(rows[0][: frame.WIDTH]) if framed else None
+        first = frame.WIDTH if framed else 0
+        self.zone_name = rows[0][first] or "UTC"
+        self._rows = [row[first + 1 :] for row in rows if row[first + 1] is not None]
 
     @cached_property
     def accounts(self) -> list[Account]:
@@ -63,7 +78,9 @@ class _Seen:
 
 def _seen_by(request: HttpRequest) -> _Seen:
     if not hasattr(request, "seen"):
-        request.seen = _Seen(request.user.pk)
+        # A fragment shows nothing of the frame, and what is posted may change it.
+        is_page = request.method == "GET" and "HX-Request" not in request.headers
+        request.seen = _Seen(request.user.pk, framed=is_page)
     return request.seen
 
 
@@ -74,22 +91,24 @@ class _Reader:
     """
 
     sql: str
-    params: tuple[object, ...]
+    params: tuple[object, ...]  # of the accounts; those of the frame and the person follow
     names: frozenset[str]
     steps: Sequence[tuple[int, Converter]]
 
 
 @cache
-def _reader() -> _Reader:
+def _reader(*, framed: bool) -> _Reader:
     fields = [field for field in Account._meta.concrete_fields if field.name in _SHOWN]
     visible = Account.objects.visible_to(User(pk=_ANYONE)).only(*_SHOWN).order_by()
     sql, params = visible.query.sql_with_params()
+    columns, site = (f"{frame.COLUMNS}, ", frame.SITE) if framed else ("", "")
     return _Reader(
         # Joined to a row that is always there: a person may have no account, or no choice of zone.
-        "SELECT preference.time_zone, seen.* FROM (SELECT 1) AS always "  # noqa: S608 - our own names
+        f"WITH seen AS ({sql}) "  # noqa: S608 - our own names
+        f"SELECT {columns}preference.time_zone, seen.* FROM (SELECT 1) AS always {site} "
         "LEFT JOIN loans_preference AS preference ON preference.person_id = %s "
-        f"LEFT JOIN ({sql}) AS seen ON TRUE ORDER BY seen.venue, seen.label",
-        (_ANYONE, *params),
+        "LEFT JOIN seen ON TRUE ORDER BY seen.venue, seen.label",
+        params,
         names=frozenset(field.attname for field in fields),
         steps=converters(tuple(fields)),
     )

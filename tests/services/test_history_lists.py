@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -246,6 +247,27 @@ def test_postgresql_keeps_the_statement_of_a_page_that_follows_an_index(
         assert cursor.fetchone() == (is_kept,)
 
 
+def keep_many(account: Account, count: int) -> None:
+    """So many borrows, one a second."""
+    rows = [
+        factories.borrow_row(account=account, record_id=f"M{n}", at=NOW - n * SECOND)
+        for n in range(count)
+    ]
+    factories.keep("borrow", rows)
+
+
+def kept_statements(words: str) -> list[tuple[str, int]]:
+    """What PostgreSQL keeps of such words for this connection: name, and how often it used one plan
+    for all values.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT name, generic_plans FROM pg_prepared_statements WHERE statement LIKE %s",
+            [words],
+        )
+        return cursor.fetchall()
+
+
 @pytest.mark.postgresql
 @pytest.mark.parametrize("mode", ["auto", "force_generic_plan"])
 def test_a_kept_statement_never_sorts_a_pair_with_many_rows(
@@ -264,16 +286,53 @@ def test_a_kept_statement_never_sorts_a_pair_with_many_rows(
             history.list_page(
                 Kind.BORROW, chosen_by(accounts, {"account": "first", "symbol": symbol})
             )
-        cursor.execute(
-            "SELECT name FROM pg_prepared_statements WHERE statement LIKE %s",
-            ["SELECT run.id%WHERE run.account_id = $1 AND run.symbol = $2 ORDER%LIMIT $3"],
+        [(name, _)] = kept_statements(
+            "SELECT run.id%WHERE run.account_id = $1 AND run.symbol = $2 ORDER%LIMIT $3"
         )
-        [(name,)] = cursor.fetchall()
         cursor.execute(f"EXPLAIN EXECUTE {name}('{desk.pk}', 'BTC_USDT', 51)")
         plan = "\n".join(line for (line,) in cursor.fetchall())
 
     assert "Index Scan using borrow_by_pair" in plan
     assert "Sort" not in plan
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("mode", ["auto", "force_generic_plan"])
+@pytest.mark.parametrize("span", [{}, {"from": "2026-11-19"}])
+def test_a_kept_statement_never_sorts_an_account_with_many_rows(
+    owner: User, span: dict[str, str], mode: str
+) -> None:
+    few = [factories.make_account(owner=owner, label=f"Few {n}") for n in range(60)]
+    for account in few:
+        factories.make_borrow(account=account, at=NOW)
+    desk = factories.make_account(owner=owner, label="Many")
+    keep_many(desk, 4000)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE loans_borrowrecord")
+        cursor.execute(f"SET LOCAL plan_cache_mode = {mode}")
+        for account in few[:20]:  # by which a plan for all of them would be chosen
+            history.list_page(Kind.BORROW, chosen_by([account], span))
+        [(name, _)] = kept_statements("SELECT run.id%WHERE run.account_id = $1%ORDER%LIMIT%")
+        values = ", ".join([f"'{desk.pk}'", *(["'2026-11-19'", "51"] if span else [])])
+        cursor.execute(f"EXPLAIN EXECUTE {name}({values})")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+
+    assert "Index Scan using borrow_by_time" in plan
+    assert "Sort" not in plan
+
+
+@pytest.mark.postgresql
+def test_the_pages_of_busy_accounts_are_planned_once(accounts: list[Account]) -> None:
+    for account in accounts:
+        keep_many(account, 2000)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE loans_borrowrecord")
+    chosen, after = chosen_by(accounts, {}), ""
+    for _ in range(20):  # kept from the sixth time on, and planned for five more
+        after = history.list_page(Kind.BORROW, chosen, after=after).following
+
+    [(_, reused)] = kept_statements("SELECT run.id%(run.at, run.id) <%LIMIT 51%")
+    assert reused >= 6
 
 
 @pytest.mark.parametrize("query", [{"symbol": "stETH_USDT"}, {"currency": "stETH"}])

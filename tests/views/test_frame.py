@@ -15,11 +15,10 @@ from django.utils import timezone
 from django.utils.html import strip_tags
 from pytest_django import Settings
 
-from loans.models import Account, Heartbeat, KeyLight, SiteState, State
+from loans.models import Account, Heartbeat, Instruction, KeyLight, SiteState, State
 from loans.services import attention
-from loans.services.frame import frame
 from loans.templatetags import navigation
-from loans.views.who import accounts_of
+from loans.views.who import accounts_of, frame_of
 from tests import factories
 
 URGENT = {"unknown", "needs_human", "risk", "red_light", "silent"}
@@ -133,12 +132,32 @@ def test_a_part_that_never_lived_counts_as_silent(owner: User) -> None:
 
 
 def test_the_whole_frame_is_one_query(owner: User, troubled: Account) -> None:
-    accounts = list(Account.objects.visible_to(owner))
     SiteState.load()  # which is there from the first start on
+    request = RequestFactory().get("/")
+    request.user = owner
     with CaptureQueriesContext(connection) as asked:
-        frame(accounts, now=timezone.now())
+        told = frame_of(request)
+        seen = accounts_of(request)
 
     assert len(asked) == 1
+    assert (told.urgent_count, told.unsettled_count) == (4, 1)
+    assert troubled in seen
+
+
+def test_a_page_that_answers_what_was_posted_tells_what_it_changed(
+    owner: User, troubled: Account
+) -> None:
+    request = RequestFactory().post("/")
+    request.user = owner
+    assert troubled in accounts_of(request)  # before the change
+
+    Instruction.objects.update(state=State.EXECUTED_BY_HAND)
+    SiteState.load()
+    SiteState.objects.update(stopped=True, stopped_reason="a rehearsal")
+
+    told = frame_of(request)
+    assert (told.urgent_count, told.unsettled_count) == (3, 0)
+    assert (told.stopped, told.stopped_reason) == (True, "a rehearsal")
 
 
 @pytest.mark.parametrize("is_staff", [True, False])
