@@ -9,10 +9,14 @@ from decimal import Decimal
 from typing import Any
 
 from loans.models import Account, Heartbeat, KeyLight, MarginAccount, SiteState, State
+from loans.models.instructions import OPEN
 from loans.models.markets import NO_DEBT_RISK_RATE
 from loans.services.attention import HIGH_RISK, SILENT_AFTER
 from loans.services.sql import to_database
 
+# Told first that it is open, both engines find the few in the index of these, among however many.
+_OPEN, _WAITING = (tuple(map(str, states)) for states in (OPEN, (State.UNKNOWN, State.NEEDS_HUMAN)))
+_UNSETTLED = f"state IN {_OPEN} AND state IN {_WAITING}"
 _KEPT = "account_id IN (SELECT id FROM seen WHERE status <> %s)"
 _USED = "account_id IN (SELECT id FROM loans_account WHERE NOT disabled)"
 _ALIVE = " OR ".join(["name = %s AND at >= %s"] * len(SILENT_AFTER))
@@ -20,7 +24,7 @@ _ALIVE = " OR ".join(["name = %s AND at >= %s"] * len(SILENT_AFTER))
 # and the site's row. As `attention` finds them.
 COLUMNS = (
     "(SELECT COUNT(*) FROM loans_instruction "  # noqa: S608 - our own names
-    "WHERE state IN (%s, %s) AND account_id IN (SELECT id FROM seen)), "
+    f"WHERE {_UNSETTLED} AND account_id IN (SELECT id FROM seen)), "
     "(SELECT COUNT(*) FROM loans_marginaccount "
     f"WHERE risk_level = %s AND risk_rate < %s AND {_KEPT}), "
     f"(SELECT COUNT(*) FROM loans_keylight WHERE state = %s AND {_USED} AND {_KEPT}), "
@@ -49,7 +53,6 @@ def values(now: datetime) -> list[Any]:
     at, removed = to_database(Heartbeat, "at"), str(Account.Status.REMOVED)
     no_debt = to_database(MarginAccount, "risk_rate")(Decimal(NO_DEBT_RISK_RATE))
     return [
-        *(str(State.UNKNOWN), str(State.NEEDS_HUMAN)),
         *(HIGH_RISK, no_debt, removed),
         *(str(KeyLight.State.RED), removed),
         *(value for name, limit in SILENT_AFTER.items() for value in (name, at(now - limit))),

@@ -144,6 +144,20 @@ def test_the_whole_frame_is_one_query(owner: User, troubled: Account) -> None:
     assert troubled in seen
 
 
+def test_the_frame_never_reads_through_the_instructions(owner: User) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL chooses by the size of the table, which is small here")
+    request = RequestFactory().get("/")
+    request.user = owner
+    with CaptureQueriesContext(connection) as asked:
+        frame_of(request)
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {asked[0]['sql']}")
+        plan = "\n".join(row[3] for row in cursor.fetchall())
+
+    assert "SEARCH loans_instruction USING INDEX instruction_to_look_at (state=?)" in plan
+
+
 def test_a_page_that_answers_what_was_posted_tells_what_it_changed(
     owner: User, troubled: Account
 ) -> None:
