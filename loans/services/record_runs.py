@@ -220,10 +220,10 @@ def _words(shape: _Shape) -> tuple[Words, bool] | None:
     in_order = shape.order.is_instant or (conditions == [ALWAYS] and symbols is None)
     one_by_one = shape.each_account and (symbols is None or shape.each_symbol)
     is_sifted = symbols is not None and shape.is_of_currency
-    # Of a pair or span with many rows beside others with few, PostgreSQL might read all to sort
-    # them, by one plan for all values. Not knowing the limit, it finds none that is cheaper than
-    # one for these. All of an account's rows are in the order of an index: one plan is made once.
-    is_everything = symbols is None and conditions == [ALWAYS] and not shape.is_named
+    # Of a pair with many rows beside others with few, PostgreSQL might read all to sort them, by
+    # one plan for all values. Not knowing the limit, it finds none that is cheaper than one for
+    # these. Accounts are few: it could do so only if on the average they have a few hundred rows.
+    is_of_any_pair = symbols is None and not shape.is_named
     sql, params = statement(
         # Names of their own, or ORDER BY would take a text for the figure that it shows.
         ", ".join(f"{what} AS c{n}" for n, what in enumerate((*shape.select, "cause.id"))),
@@ -232,7 +232,7 @@ def _words(shape: _Shape) -> tuple[Words, bool] | None:
         join=f" LEFT JOIN loans_instruction AS cause ON cause.{shape.kind}_record_id = run.id",
         members=[both(member, *conditions) for member in members],
         order=shape.order,
-        limit=(str(shape.limit), ()) if is_everything else ("%s", (limit,)),
+        limit=(str(shape.limit), ()) if is_of_any_pair else ("%s", (limit,)),
         cursor=Cursor(key if shape.has_key else None, row_id) if shape.has_place else None,
         by_id=shape.by_id,
     )
