@@ -2,8 +2,8 @@
 
 A list over several accounts or pairs is merged from one short run of an index each, because no
 index is in order across them. Statements are put together as text, for the ORM takes longer to
-write one than the database to answer it; values only ever go in as parameters. Knows nothing of
-what the rows mean; never uses OFFSET.
+write one than the database to answer it; values only ever go in as parameters, but for how many
+rows a page has. Knows nothing of what the rows mean; never uses OFFSET.
 """
 
 import re

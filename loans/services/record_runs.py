@@ -220,10 +220,11 @@ def _words(shape: _Shape) -> tuple[Words, bool] | None:
     in_order = shape.order.is_instant or (conditions == [ALWAYS] and symbols is None)
     one_by_one = shape.each_account and (symbols is None or shape.each_symbol)
     is_sifted = symbols is not None and shape.is_of_currency
-    # Of a pair with many rows beside others with few, PostgreSQL might read all to sort them, by
-    # one plan for all values. Not knowing the limit, it finds none that is cheaper than one for
-    # these. Accounts are few: it could do so only if on the average they have a few hundred rows.
-    is_of_any_pair = symbols is None and not shape.is_named
+    # By one plan for all values, PostgreSQL might read all of a pair or a span with many rows to
+    # sort them, if others have few. Not knowing the limit, it finds no such plan that is cheaper
+    # than one for these values. Of several members it reads but places, in the order of an index.
+    is_open = symbols is None and not (shape.has_since and shape.has_until)
+    is_told = is_open or len(members) > 1
     sql, params = statement(
         # Names of their own, or ORDER BY would take a text for the figure that it shows.
         ", ".join(f"{what} AS c{n}" for n, what in enumerate((*shape.select, "cause.id"))),
@@ -232,7 +233,7 @@ def _words(shape: _Shape) -> tuple[Words, bool] | None:
         join=f" LEFT JOIN loans_instruction AS cause ON cause.{shape.kind}_record_id = run.id",
         members=[both(member, *conditions) for member in members],
         order=shape.order,
-        limit=(str(shape.limit), ()) if is_of_any_pair else ("%s", (limit,)),
+        limit=(str(shape.limit), ()) if is_told else ("%s", (limit,)),
         cursor=Cursor(key if shape.has_key else None, row_id) if shape.has_place else None,
         by_id=shape.by_id,
     )

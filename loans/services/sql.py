@@ -1,7 +1,7 @@
 """Pieces of the few statements that are written as text, because every page of the history waits
 for them and the ORM takes longer to write one than the database to answer it.
 
-Values only ever go in as parameters: instants, figures and ids as the engine holds them
+What people give only ever goes in as parameters: instants, figures and ids as the engine holds them
 (`to_database`), texts as they are. They come out through the fields, or as they are held (`held`).
 """
 

@@ -20,9 +20,9 @@ def shell(request: HttpRequest) -> dict[str, object]:
 
 
 def _shell(request: HttpRequest) -> dict[str, object]:
+    told = frame_of(request)  # first, for after a change it reads the accounts anew, too
     accounts = accounts_of(request)
     venues = {account.venue for account in accounts if account.status != Account.Status.REMOVED}
-    told = frame_of(request)
     return {
         "band": _band(venues),
         "urgent_count": told.urgent_count,

@@ -1,5 +1,5 @@
 """Who asks: the person behind a request, from where, how lately they proved who they are, in which
-zone they see times, and which accounts they see.
+zone they see times, which accounts they see, and what the frame of their pages tells.
 """
 
 import time
@@ -47,7 +47,9 @@ def zone_name(request: HttpRequest) -> str:
 
 
 def frame_of(request: HttpRequest) -> Frame:
-    """What the frame of the page tells the person: as of now, if the request changed something."""
+    """What the frame of the page tells the person. For a GET, which changes nothing that it counts,
+    as of the request's beginning; else as of now.
+    """
     if _seen_by(request).frame is None:
         request.seen = _Seen(request.user.pk, framed=True)
     return request.seen.frame

@@ -247,21 +247,16 @@ def test_postgresql_keeps_the_statement_of_a_page_that_follows_an_index(
         assert cursor.fetchone() == (is_kept,)
 
 
-def keep_many(account: Account, count: int) -> None:
-    """So many borrows, one a second."""
-    rows = [
-        factories.borrow_row(account=account, record_id=f"M{n}", at=NOW - n * SECOND)
-        for n in range(count)
-    ]
-    factories.keep("borrow", rows)
-
-
-def name_kept(words: str) -> str:
-    """The name of the one statement of such words that PostgreSQL keeps for this connection."""
+def plan_of(words: str, *values: object) -> str:
+    """How PostgreSQL answers the one statement of such words that it keeps for this connection, for
+    these values.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT name FROM pg_prepared_statements WHERE statement LIKE %s", [words])
         [(name,)] = cursor.fetchall()
-    return name
+        given = ", ".join(f"'{value}'" for value in values)
+        cursor.execute(f"EXPLAIN EXECUTE {name}({given})")
+        return "\n".join(line for (line,) in cursor.fetchall())
 
 
 @pytest.mark.postgresql
@@ -269,7 +264,7 @@ def name_kept(words: str) -> str:
 def test_a_kept_statement_never_sorts_a_pair_with_many_rows(
     accounts: list[Account], mode: str
 ) -> None:
-    desk, few = accounts[0], [f"P{n}_USDT" for n in range(60)]
+    (desk, other), few = accounts, [f"P{n}_USDT" for n in range(60)]
     rows = [
         factories.borrow_row(account=desk, record_id=f"M{n}", symbol=symbol, at=NOW - n * SECOND)
         for n, symbol in enumerate([*few, *["BTC_USDT"] * 4000])
@@ -278,24 +273,31 @@ def test_a_kept_statement_never_sorts_a_pair_with_many_rows(
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE loans_borrowrecord")
         cursor.execute(f"SET LOCAL plan_cache_mode = {mode}")
-        for symbol in few[:20]:  # by which a plan for all of them would be chosen
-            history.list_page(
-                Kind.BORROW, chosen_by(accounts, {"account": "first", "symbol": symbol})
-            )
-        name = name_kept(
-            "SELECT run.id%WHERE run.account_id = $1 AND run.symbol = $2 ORDER%LIMIT $3"
-        )
-        cursor.execute(f"EXPLAIN EXECUTE {name}('{desk.pk}', 'BTC_USDT', 51)")
-        plan = "\n".join(line for (line,) in cursor.fetchall())
+    for symbol in few[:20]:  # by which a plan for all of them would be chosen
+        for query in ({"account": "first", "symbol": symbol}, {"symbol": symbol}):
+            history.list_page(Kind.BORROW, chosen_by(accounts, query))
 
+    one = "WHERE run.account_id = $1 AND run.symbol = $2 ORDER%LIMIT"
+    plan = plan_of(f"SELECT run.id%{one} $3", desk.pk, "BTC_USDT", 51)
     assert "Index Scan using borrow_by_pair" in plan
     assert "Sort" not in plan
+
+    plan = plan_of(f"SELECT run.id%{one} 51%", desk.pk, "BTC_USDT", other.pk, "BTC_USDT")
+    assert "using borrow_by_pair" in plan
+    assert "Bitmap" not in plan
+    assert plan.count("Sort  (") == 1  # of the few that were found
 
 
 @pytest.mark.postgresql
 @pytest.mark.parametrize(
     ("span", "mode"),
-    [({}, "auto"), ({}, "force_generic_plan"), ({"from": "2026-11-19"}, "auto")],
+    [
+        ({}, "auto"),
+        ({}, "force_generic_plan"),
+        ({"from": "2026-11-19"}, "auto"),
+        ({"from": "2026-11-19", "to": "2026-11-22"}, "auto"),
+        ({"from": "2026-11-19", "to": "2026-11-22"}, "force_generic_plan"),
+    ],
 )
 def test_a_kept_statement_never_sorts_an_account_with_many_rows(
     owner: User, span: dict[str, str], mode: str
@@ -304,17 +306,21 @@ def test_a_kept_statement_never_sorts_an_account_with_many_rows(
     for account in few:
         factories.make_borrow(account=account, at=NOW)
     desk = factories.make_account(owner=owner, label="Many")
-    keep_many(desk, 4000)
+    rows = [
+        factories.borrow_row(account=desk, record_id=f"M{n}", at=NOW - n * SECOND)
+        for n in range(4000)
+    ]
+    factories.keep("borrow", rows)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE loans_borrowrecord")
         cursor.execute(f"SET LOCAL plan_cache_mode = {mode}")
-        for account in few[:20]:  # by which a plan for all of them would be chosen
-            history.list_page(Kind.BORROW, chosen_by([account], span))
-        name = name_kept("SELECT run.id%WHERE run.account_id = $1%ORDER%LIMIT 51")
-        values = ", ".join([f"'{desk.pk}'", *(["'2026-11-19'"] if span else [])])
-        cursor.execute(f"EXPLAIN EXECUTE {name}({values})")
-        plan = "\n".join(line for (line,) in cursor.fetchall())
+    for account in few[:20]:  # by which a plan for all of them would be chosen
+        history.list_page(Kind.BORROW, chosen_by([account], span))
 
+    where = " AND ".join(["run.account_id = $1", "run.at >= $2", "run.at < $3"][: len(span) + 1])
+    limit, told = ("$4", [51]) if "to" in span else ("51", [])
+    words = f"SELECT run.id%WHERE {where} ORDER%LIMIT {limit}"
+    plan = plan_of(words, desk.pk, *span.values(), *told)
     assert "Index Scan using borrow_by_time" in plan
     assert "Sort" not in plan
 
