@@ -20,7 +20,8 @@ from loans.services.sql import ALWAYS, Words, both, engine, one_of, to_database
 class Certificate(NamedTuple):
     """What a list or a total rests on, over several streams.
 
-    `since` is where a list begins that is of a span: what lies outside it is not told.
+    `since` is where a list begins that is of a span, `until` where it ends once that has passed:
+    what lies outside is not told.
     `complete_from` None means that all is proven from there, or from the account's start;
     `complete_to` None that nothing is proven. `busy_to` is how far the streams that have rows are
     proven, `audited_at` when the one of them that waits longest was read again; None if one never
@@ -28,6 +29,7 @@ class Certificate(NamedTuple):
     """
 
     since: datetime | None = None
+    until: datetime | None = None
     streams: int = 0
     busy: int = 0
     unproven: int = 0
@@ -42,11 +44,11 @@ class Certificate(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
-        """Whether every stream is proven from where the list begins, without a gap or a
-        contradiction.
+        """Whether every stream is proven from where the list begins to where it ends, without a gap
+        or a contradiction.
         """
         doubts = self.unproven or self.untrusted or self.gaps or self.is_loading
-        return bool(self.streams) and self.is_reached and not doubts
+        return bool(self.streams) and self.is_reached and self.is_read_out and not doubts
 
     @property
     def is_loading(self) -> bool:
@@ -57,6 +59,15 @@ class Certificate(NamedTuple):
     def is_reached(self) -> bool:
         """Whether anything was read of the span that the list is of."""
         return self.since is None or (self.end is not None and self.end > self.since)
+
+    @property
+    def is_read_out(self) -> bool:
+        """Whether every stream, those without rows too, was read to where the list ends; so it is
+        where the list has no end, or one that is to come.
+        """
+        return self.until is None or (
+            self.complete_to is not None and self.complete_to >= self.until
+        )
 
     @property
     def begin(self) -> datetime | None:
@@ -76,7 +87,7 @@ class Certificate(NamedTuple):
         return self.end is not None and self.end - self.begin >= timedelta(seconds=1)
 
 
-# What a certificate holds but for where its list begins.
+# What a certificate holds but for where its list begins and ends.
 _TOLD = {
     "streams": "COUNT(*)",
     "busy": "COUNT(*) FILTER (WHERE has_rows)",
@@ -105,10 +116,11 @@ def certify(
     symbols: Sequence[str] | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    now: datetime | None = None,
     pairs_of: Sequence[Account] = (),
 ) -> Certificate:
     """The certificate over the streams of these accounts, for a list of that span, with the pairs
-    of `pairs_of`. One query.
+    of `pairs_of`. Streams need not be read to an end that is after `now`. One query.
     """
     kinds = tuple(map(str, kinds))
     words = _words(
@@ -125,7 +137,9 @@ def certify(
     [(*row, pairs)] = words.ask((*of_streams, held_as(since), held_as(until), *of_pairs))
     # An instant is a text as SQLite holds it.
     told = (held.instant(x) if isinstance(x, str) else x for x in row)
-    found = Certificate(since, *told, pairs=tuple(sorted({*pairs.split(",")}) if pairs else ()))
+    passed = None if until and now and until > now else until
+    names = tuple(sorted({*pairs.split(",")}) if pairs else ())
+    found = Certificate(since, passed, *told, pairs=names)
     if until is None:
         return found
     complete_to, busy_to = (end and min(end, until) for end in (found.complete_to, found.busy_to))
@@ -164,7 +178,7 @@ def _words(
     gaps = f"SELECT COUNT(*) FROM {owned} WHERE {met}"  # noqa: S608 - our own names
     owners, of_pairs = both(one_of("account_id", tuple(places)), ("has_rows", ()))
     pairs = f"SELECT {ALL_NAMES[engine()]} FROM loans_coverage WHERE {owners}"  # noqa: S608 - as above
-    told = ", ".join(_TOLD[name] for name in Certificate._fields[1:]).format(
+    told = ", ".join(_TOLD[name] for name in Certificate._fields[2:]).format(
         gaps=gaps, beyond=beyond, pairs=pairs
     )
     sql = f"SELECT {told} FROM loans_coverage AS stream WHERE {where}"  # noqa: S608 - as above

@@ -146,6 +146,8 @@ def _doubts(certificate: Certificate) -> str:
         told.append(_flag("what is older is not read yet"))
     elif not certificate.is_reached:
         told.append(_flag("not read up to these dates yet"))
+    elif not certificate.is_read_out:
+        told.append(_flag("not read to the end of these dates yet"))
     if certificate.untrusted:
         told.append(_flag(f"{certificate.untrusted} contradicted"))
     gaps = f"{certificate.gaps} gap{'' if certificate.gaps == 1 else 's'}"

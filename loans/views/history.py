@@ -55,6 +55,7 @@ def records(request: HtmxHttpRequest, kind: Kind) -> HttpResponse:
         symbols=chosen.symbols or None,
         since=chosen.since,
         until=chosen.until,
+        now=now,
         pairs_of=chosen.accounts if fragment is None else (),
     )
     table = history_table.table(

@@ -1,6 +1,6 @@
 """What a history rests on: called complete only if it was read back to its start."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -49,7 +49,7 @@ def test_a_list_of_a_span_rests_on_what_was_read_of_that_span(owner: User) -> No
 
     def of(since: float | None, until: float | None) -> Certificate:
         ends = [None if days is None else NOW - days * DAY for days in (since, until)]
-        return certify([account], since=ends[0], until=ends[1])
+        return certify([account], since=ends[0], until=ends[1], now=NOW)
 
     assert (of(None, None).gaps, of(None, None).is_loading) == (1, True)
     assert (of(8, 7).is_whole, of(8, 7).begin, of(8, 7).end) == (True, NOW - 8 * DAY, NOW - 7 * DAY)
@@ -73,6 +73,22 @@ def test_the_pair_that_is_read_least_far_says_how_far_a_span_is_proven(owner: Us
     assert certify([account], since=NOW - 2 * DAY, until=NOW).end == NOW - DAY
     assert not certify([account], since=NOW - DAY, until=NOW).is_reached
     assert certify([account], since=NOW - DAY, symbols=["BTC_USDT"]).is_whole
+
+
+@pytest.mark.django_db
+def test_a_span_is_whole_only_once_every_list_was_read_to_its_end(owner: User) -> None:
+    account, late = make_account(owner=owner), NOW - timedelta(minutes=2)
+    make_coverage(account=account, symbol="BTC_USDT", complete_to=late)
+    make_coverage(account=account, symbol="XRP_USDT", complete_to=late - DAY, has_rows=False)
+
+    def is_whole(until: datetime, **more: Any) -> bool:
+        return certify([account], since=NOW - 9 * DAY, until=until, now=NOW, **more).is_whole
+
+    assert is_whole(late - DAY)
+    assert not is_whole(late - timedelta(hours=23))  # the statement of a month says the same
+    assert is_whole(late, symbols=["BTC_USDT"])
+    assert not is_whole(NOW, symbols=["BTC_USDT"])
+    assert is_whole(NOW + timedelta(seconds=1))  # nobody can have read what is to come
 
 
 @pytest.mark.django_db

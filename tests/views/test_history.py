@@ -482,6 +482,19 @@ def test_a_list_of_some_days_rests_on_what_is_proven_of_them(client: Client, des
     assert "not read up to these dates yet, 0 gaps" in proof(**{"from": "2026-11-21"})
 
 
+def test_a_past_span_that_was_not_read_to_its_end_is_not_called_complete(
+    client: Client, desk: Account
+) -> None:
+    factories.make_coverage(account=desk, complete_to=datetime(2024, 10, 20, tzinfo=UTC))
+
+    text = client.get("/history/borrows/", {"from": "2024-10-01", "to": "2024-10-31"}).text
+
+    assert (
+        "Not proven complete: not read to the end of these dates yet, 0 gaps. "
+        "Read from 2024-10-01 00:00:00 UTC to 2024-10-20 00:00:00 UTC."
+    ) in strip_tags(text)
+
+
 def test_an_unloaded_history_does_not_pass_for_a_complete_one(
     client: Client, desk: Account
 ) -> None:
