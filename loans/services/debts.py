@@ -39,7 +39,7 @@ class DebtSource(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Debt:
-    """An amount owed; `as_of` None means that nothing has been read yet."""
+    """An amount owed; `as_of` None means that not all it is made of has been read yet."""
 
     principal: Decimal
     interest: Decimal
@@ -54,7 +54,9 @@ class Debt:
 
     @property
     def known_total(self) -> Decimal | None:
-        """The same for people; None while nothing has been read, which is not nothing owed."""
+        """The same for people; None while not all has been read and nothing was found, which is not
+        nothing owed.
+        """
         return self.total if self.as_of or self.total else None
 
     @property
@@ -136,7 +138,9 @@ def by_figures(side: MarginSide) -> Debt:
 
 
 def by_records(*, account: Account, symbol: str, currency: str) -> Debt:
-    """The debt as the listed loans and repayments have it; never below zero."""
+    """The debt as the listed loans and repayments have it; never below zero. Its `as_of` is up to
+    when both kinds are proven: one without the other does not say what is owed.
+    """
     of_slot = {"account": account, "symbol": symbol, "currency": currency}
     lent = BorrowRecord.objects.filter(**of_slot)
     repaid = RepayRecord.objects.filter(**of_slot)
@@ -149,7 +153,7 @@ def by_records(*, account: Account, symbol: str, currency: str) -> Debt:
     return Debt(
         principal=max(principal, ZERO),
         interest=max(accrued, ZERO),
-        as_of=min(known_ends) if known_ends else None,
+        as_of=min(known_ends) if len(known_ends) == len(Kind) else None,
         source=DebtSource.RECORDS,
         interest_is_known=not lent.filter(interest__isnull=True).exists(),
     )

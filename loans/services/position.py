@@ -211,12 +211,15 @@ class Position:
     def incomplete_because(self) -> str:
         """Why the history cannot be complete; empty where nothing speaks against it.
 
-        Right after an instruction the two differ for a while: that is catching up.
+        Right after an instruction the two differ for a while: that is catching up. Where the
+        exchange gives no figures nothing else would show what a span that was not read holds.
         """
         if self.recorded.principal < 0:
             return "more was repaid than the records show as borrowed"
         if self.recorded.unknown:
             return "the exchange never told the principal of a loan here"
+        if self.exchange is None and self.gap is not None:
+            return "not every record of this pair was read"
         if self.agrees or self.is_moving:
             return ""
         if self.principal_drift:

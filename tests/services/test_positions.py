@@ -164,6 +164,19 @@ def test_more_repaid_than_borrowed_names_the_likely_gap(desk: Account) -> None:
     assert position.gap == LikelyGap("borrow", NOW - timedelta(hours=2), NOW)
 
 
+def test_without_figures_a_list_that_was_not_read_makes_the_position_incomplete(
+    desk: Account, market: Market
+) -> None:
+    factories.make_borrow(account=desk)
+    factories.make_coverage(account=desk)
+    factories.make_coverage(account=desk, kind=Kind.REPAY, complete_to=None)
+
+    assert only(desk).incomplete_because == "not every record of this pair was read"
+
+    say(desk, market, "20", "0.00045833")
+    assert only(desk).incomplete_because == ""
+
+
 def test_a_loan_first_seen_empty_makes_the_position_incomplete(desk: Account) -> None:
     factories.make_borrow(account=desk)
     factories.make_borrow(account=desk, principal=None, interest=None)

@@ -82,6 +82,20 @@ def test_without_figures_the_records_say_it_and_are_named(account: object, marke
     assert debt.as_of == NOW - timedelta(minutes=3)
 
 
+def test_records_without_repayments_do_not_say_what_is_owed_at_any_time(
+    account: object, market: Market
+) -> None:
+    factories.make_borrow(account=account, principal="20")
+    factories.make_coverage(account=account)
+    repayments = factories.make_coverage(account=account, kind=Kind.REPAY, complete_to=None)
+    assert read(account, market).debt.as_of is None
+
+    repayments.complete_to = NOW - timedelta(minutes=3)
+    repayments.save()
+
+    assert read(account, market).debt.as_of == NOW - timedelta(minutes=3)
+
+
 def test_interest_that_was_never_told_is_not_known(account: object, market: Market) -> None:
     factories.make_borrow(account=account, interest=None)
 
