@@ -4,7 +4,7 @@ Reads only, in a number of queries that does not grow with the debts. An open lo
 found from the end: oldest loans are paid first, so what was paid of the oldest open one came last.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -21,10 +21,12 @@ from loans.services.seen_rates import seen_rates
 from loans.services.slot_replay import (
     LOAN_MISSING,
     UNKNOWN_BESIDE,
+    UNREAD,
     Paid,
     SlotReplay,
     loan_of,
     told_of,
+    unread_pairs,
 )
 
 # More open loans, or more repayments, than these are not replayed while somebody waits for a list.
@@ -63,11 +65,12 @@ def label(debts: Sequence[Position], *, now: datetime) -> dict[Slot, Labels]:
     }
     rates = _rates(known, now)
     parts = _parts(known)
+    unread = unread_pairs(map(slot_of, known))
     found = {}
     for one in known:
         slot = slot_of(one)
         own_rates = rates.get((one.account.venue, slot.symbol, slot.currency), replay.NO_RATES)
-        books = SlotReplay(slot, now, own_rates, _doubt(one))
+        books = SlotReplay(slot, now, own_rates, _doubt(one, unread))
         verdicts = []
         for loan in one.open_loans:
             row = rows[loan.uuid]
@@ -93,11 +96,13 @@ def _counted(verdicts: Sequence[replay.Verdict], loans: int) -> Labels:
     return Labels(agree, differ, loans - agree - differ, difference)
 
 
-def _doubt(one: Position) -> str:
-    """Why what looks repaid may not be."""
+def _doubt(one: Position, unread: Container[tuple[Any, str]]) -> str:
+    """Why what looks repaid may not be, and the other way around. `unread`: account and pair."""
     if one.recorded.unknown:
         return UNKNOWN_BESIDE
-    return LOAN_MISSING if one.principal_drift and not one.is_moving else ""
+    if one.principal_drift and not one.is_moving:
+        return LOAN_MISSING
+    return UNREAD if (one.account.pk, one.symbol) in unread else ""
 
 
 def _rows(known: Iterable[Position]) -> dict[Any, BorrowRecord]:

@@ -7,7 +7,7 @@ the same digits again.
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -137,6 +137,15 @@ def open_slot(slot: Slot, *, venue: str, now: datetime) -> SlotReplay:
     return SlotReplay(slot, now, rates, _doubt(slot, now) or _unread(slot))
 
 
+def unread_pairs(slots: Iterable[Slot]) -> set[tuple[UUID, str]]:
+    """The account and pair of each of these slots of which not every list was read. Two queries."""
+    pairs = {(slot.account_id, slot.symbol) for slot in slots}
+    accounts, symbols = ({pair[n] for pair in pairs} for n in range(2))
+    lists = Coverage.objects.filter(account_id__in=accounts, symbol__in=symbols)
+    unread = filter(is_unread, lists.prefetch_related("gaps"))
+    return pairs & {(one.account_id, one.symbol) for one in unread}
+
+
 def loan_of(row: Any) -> Loan:
     """A record as the replay takes it."""
     return Loan(row.record_id, row.at, row.principal, row.daily_rate)
@@ -242,8 +251,7 @@ def _doubt(slot: Slot, now: datetime) -> str:
 
 def _unread(slot: Slot) -> str:
     """Why records may be missing that will be read."""
-    lists = Coverage.objects.filter(account_id=slot.account_id, symbol=slot.symbol)
-    return UNREAD if any(map(is_unread, lists.prefetch_related("gaps"))) else ""
+    return UNREAD if unread_pairs([slot]) else ""
 
 
 def _is_charged(loan: Loan, since: datetime, until: datetime) -> bool:

@@ -6,8 +6,9 @@ from decimal import Decimal
 import pytest
 from django.contrib.auth.models import User
 
-from loans.models import Account, BorrowRecord, Market
-from loans.services import open_replays
+from loans.models import Account, BorrowRecord, Kind, Market
+from loans.replay import Label
+from loans.services import loan_story, open_replays
 from loans.services.open_replays import Labels
 from loans.services.positions import positions
 from tests import factories
@@ -77,6 +78,22 @@ def test_a_difference_is_not_blamed_where_the_rates_were_not_seen(desk: Account)
     lend(desk, 5, "0.5")
 
     assert only(desk) == Labels(cannot=1)
+
+
+def test_a_difference_is_not_blamed_where_repayments_may_be_unread(
+    desk: Account, market: Market
+) -> None:
+    loan = lend(desk, 5, 6 * CHARGE + Decimal("0.00000007"))
+    factories.make_coverage(account=desk)
+    factories.make_coverage(account=desk, symbol="ETH_USDT", complete_to=None)
+    repayments = factories.make_coverage(account=desk, kind=Kind.REPAY, complete_to=None)
+
+    assert only(desk) == Labels(cannot=1)
+    assert loan_story.tell(loan, now=NOW).verdict.label is Label.CANNOT_TELL
+
+    repayments.complete_to = NOW
+    repayments.save()
+    assert only(desk).differ == 1
 
 
 def test_too_many_loans_are_left_to_their_own_pages(
