@@ -10,13 +10,12 @@ from itertools import repeat
 from typing import Any
 
 from loans.models import Kind
-from loans.services import record_runs
+from loans.services import every_record
 from loans.services.cells import text_cell, time_cell
 from loans.services.filters import HistoryFilter
 from loans.services.held import (
     RATE_PLACES,
     as_text,
-    figure,
     figure_texts,
     held_id,
     id_text,
@@ -38,17 +37,16 @@ _QUOTED = re.compile(r'[,"\r\n]')
 def runs_of_lines(kind: str, chosen: HistoryFilter, order: Order) -> Iterator[str]:
     """Every row of a filter in this order, some hundred lines at a time."""
     columns = (*NAMES, *(BORROW_CELLS if kind == Kind.BORROW else REPAY_CELLS))
-    key = columns.index(order.column)
+    key, at = columns.index("id"), columns.index("at")
     write = _writer(kind, chosen)
-
-    def fetch(cursor: Cursor | None) -> list[tuple[Any, ...]]:
-        select = [as_text(name) for name in columns]
-        return record_runs.fetch_raw(kind, chosen, order, ROWS_A_RUN, cursor, select=select)
-
-    def cursor_of(row: tuple[Any, ...]) -> Cursor:
-        return Cursor(instant(row[key]) if order.is_instant else figure(row[key]), row[0])
-
-    for rows in record_runs.every_run(fetch, cursor_of, ROWS_A_RUN):
+    for rows in every_record.runs(
+        kind,
+        chosen,
+        order,
+        ROWS_A_RUN,
+        select=[as_text(name) for name in columns],
+        cursor_after=lambda row: Cursor(instant(row[at]), row[key]),
+    ):
         for begin in range(0, len(rows), LINES_AT_ONCE):
             yield write(rows[begin : begin + LINES_AT_ONCE])
 

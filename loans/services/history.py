@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from loans.models import Account, Coverage, Kind
-from loans.services import keyset, record_runs, spans
+from loans.services import every_record, keyset, record_runs, spans
 from loans.services.certificates import certify
 from loans.services.filters import HistoryFilter, read_filter
 from loans.services.sql import ask, both, one_of, to_database
@@ -92,12 +92,18 @@ def list_page(
 
 
 def every_row(kind: str, chosen: HistoryFilter) -> Iterator[Any]:
-    """All rows of a filter in its order, fetched in runs so that memory stays constant."""
+    """All rows of a filter in its order, fetched in runs so that memory stays constant, each once
+    whatever is written meanwhile.
+    """
     order = order_of(kind, chosen.sort)
-    for run in record_runs.every_run(
-        lambda cursor: record_runs.fetch(kind, chosen, order, CHUNK, cursor),
-        lambda row: keyset.cursor_of(row, order),
+    for run in every_record.runs(
+        kind,
+        chosen,
+        order,
         CHUNK,
+        select=[f"run.{name}" for name in record_runs.columns_of(kind)],
+        cursor_after=lambda row: keyset.cursor_of(row, order),
+        make=partial(record_runs.named, kind),
     ):
         yield from run
 

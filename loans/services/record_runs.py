@@ -6,7 +6,7 @@ filter, which are the ones its reader sees.
 """
 
 from collections import namedtuple
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache, lru_cache
 from itertools import islice, product
@@ -60,23 +60,19 @@ def _fields(kind: str) -> tuple[Field, ...]:
     return (*(model._meta.get_field(name) for name in columns_of(kind)), Instruction._meta.pk)
 
 
-def fetch(
-    kind: str, chosen: HistoryFilter, order: Order, limit: int, cursor: Cursor | None
-) -> list[Any]:
-    """The first rows beyond the cursor, named, their values as the models give them. One query."""
-    names = columns_of(kind)
-    select = [f"run.{name}" for name in names]
-    found = fetch_raw(kind, chosen, order, limit, cursor, select=select)
+def named(kind: str, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Rows of `columns_of` and the instruction as the engine gives them, with their names and the
+    values that the models give.
+    """
     make = (BorrowRow if kind == Kind.BORROW else RepayRow)._make
-    steps = converters(_fields(kind), REPEATED)
-    return list(map(make, from_database(found, steps)))
+    return list(map(make, from_database(rows, converters(_fields(kind), REPEATED))))
 
 
 def fetch_held(
     kind: str, chosen: HistoryFilter, order: Order, limit: int, cursor: Cursor | None
 ) -> list[Any]:
-    """As `fetch`, but what a page shows, as the database holds it, and without names, which only
-    the rows at a page's ends need: `name_held` names one.
+    """The first rows beyond the cursor: what a page shows, as the database holds it, and without
+    names, which only the rows at a page's ends need: `name_held` names one. One query.
     """
     return fetch_raw(kind, chosen, order, limit, cursor, select=_held_texts(kind))
 
@@ -108,9 +104,7 @@ def fetch_raw(
     """The same as the database holds it; `select` are expressions over `run`. The id of the
     instruction comes last. One query, or none where no row can be meant.
     """
-    model, accounts, symbols = model_of(kind), chosen.chosen, chosen.symbols
-    each_account = len(accounts) <= MOST_ACCOUNTS
-    members = (len(accounts) if each_account else 1) * len(symbols or ())
+    model = model_of(kind)
     since, until, cursor = _span(chosen, order, cursor)
     found = _words(
         _Shape(
@@ -118,15 +112,7 @@ def fetch_raw(
             select=tuple(select),
             order=order,
             by_id=engine() == "sqlite" or limit <= MOST_BY_ID,
-            accounts=len(accounts),
-            each_account=each_account,
-            symbols=None if symbols is None else len(symbols),
-            each_symbol=members <= MOST_MEMBERS,
-            is_named=bool(chosen.q),
-            is_of_symbol=bool(chosen.symbol),
-            is_of_currency=bool(chosen.currency),
-            has_since=since is not None,
-            has_until=until is not None,
+            meant=_meant(chosen, since, until),
             has_place=cursor is not None,
             has_key=cursor is not None and cursor.key is not None,
             limit=limit,
@@ -135,46 +121,44 @@ def fetch_raw(
     if found is None:
         return []
     words, follows_an_index = found
-    instant = to_database(model, "at")
     values = (
-        *map(to_database(Account, "id"), [account.pk for account in accounts]),
-        *(symbols or ()),
-        chosen.q,
-        chosen.symbol,
-        chosen.currency,
-        instant(since),
-        instant(until),
+        *_values(kind, chosen, since, until),
         *((to_database(model, order.column)(cursor.key), cursor.id) if cursor else (None, None)),
         limit,
     )
     return words.ask(values, keep=limit <= MOST_BY_ID and follows_an_index)
 
 
-def every_run(
-    fetch_run: Callable[[Cursor | None], list[Any]],
-    cursor_after: Callable[[Any], Cursor],
-    size: int,
-) -> Iterator[list[Any]]:
-    """Runs of `size` rows until there are no more."""
-    cursor = None
-    while True:
-        run = fetch_run(cursor)
-        if run:
-            yield run
-        if len(run) < size:
-            return
-        cursor = cursor_after(run[-1])
+def condition_of(kind: str, chosen: HistoryFilter) -> Condition:
+    """Which rows of a `run` a filter means, as one condition with its values."""
+    span = chosen.since, chosen.until
+    meant = _meant(chosen, *span)._replace(each_account=False, each_symbol=False)
+    members = _members(meant, _values(kind, chosen, *span))
+    told = " OR ".join(f"({sql})" for sql, _ in members)
+    return f"({told or 'FALSE'})", tuple(value for _, values in members for value in values)
 
 
-class _Shape(NamedTuple):
-    """All that the words of a statement depend on: the same for every page of a list. Of accounts
-    and pairs, how many there are, and whether each is read by itself.
+def _values(
+    kind: str, chosen: HistoryFilter, since: datetime | None, until: datetime | None
+) -> tuple[Any, ...]:
+    """What a filter's conditions are of, as the engine takes it, in the order of `_members`."""
+    key, instant = to_database(Account, "id"), to_database(model_of(kind), "at")
+    return (
+        *(key(account.pk) for account in chosen.chosen),
+        *(chosen.symbols or ()),
+        chosen.q,
+        chosen.symbol,
+        chosen.currency,
+        instant(since),
+        instant(until),
+    )
+
+
+class _Meant(NamedTuple):
+    """All that the conditions of a filter depend on. Of accounts and pairs, how many there are, and
+    whether each is read by itself.
     """
 
-    kind: str
-    select: tuple[str, ...]
-    order: Order
-    by_id: bool
     accounts: int
     each_account: bool
     symbols: int | None
@@ -184,6 +168,37 @@ class _Shape(NamedTuple):
     is_of_currency: bool
     has_since: bool
     has_until: bool
+
+    @property
+    def leaves_rows_out(self) -> bool:
+        """Whether rows of the accounts and pairs are not meant for what else they are."""
+        return self.is_of_currency or self.has_since or self.has_until
+
+
+def _meant(chosen: HistoryFilter, since: datetime | None, until: datetime | None) -> _Meant:
+    accounts, symbols = len(chosen.chosen), len(chosen.symbols or ())
+    each_account = accounts <= MOST_ACCOUNTS
+    return _Meant(
+        accounts=accounts,
+        each_account=each_account,
+        symbols=None if chosen.symbols is None else symbols,
+        each_symbol=(accounts if each_account else 1) * symbols <= MOST_MEMBERS,
+        is_named=bool(chosen.q),
+        is_of_symbol=bool(chosen.symbol),
+        is_of_currency=bool(chosen.currency),
+        has_since=since is not None,
+        has_until=until is not None,
+    )
+
+
+class _Shape(NamedTuple):
+    """All that the words of a statement depend on: the same for every page of a list."""
+
+    kind: str
+    select: tuple[str, ...]
+    order: Order
+    by_id: bool
+    meant: _Meant
     has_place: bool
     has_key: bool
     limit: int
@@ -197,33 +212,19 @@ def _words(shape: _Shape) -> tuple[Words, bool] | None:
     Where rows are left out on the way, another index is best if they are most of them; else each
     member follows an index, being all of one span of it in this order.
     """
-    places = iter(range(shape.accounts + (shape.symbols or 0) + 8))
-    accounts = tuple(islice(places, shape.accounts))
-    symbols = None if shape.symbols is None else tuple(islice(places, shape.symbols))
-    named, symbol, currency, since, until, key, row_id, limit = places
-    conditions: list[Condition] = [ALWAYS]
-    if shape.has_since:
-        conditions.append(("run.at >= %s", (since,)))
-    if shape.has_until:
-        conditions.append(("run.at < %s", (until,)))
-    if shape.is_of_currency:
-        conditions.append(("run.currency = %s", (currency,)))
-    owned = [one_of("run.account_id", accounts)]
-    if shape.each_account:
-        owned = [("run.account_id = %s", (place,)) for place in accounts]
-    members = _members(shape, owned, symbols)
-    if shape.is_named:
-        by_id = _by_record_id(shape, named, symbol, symbols)
-        members = [*members, *(both(account, by_id) for account in owned)]
+    meant = shape.meant
+    *values, key, row_id, limit = range(meant.accounts + (meant.symbols or 0) + 8)
+    members = _members(meant, values)
     if not members:
         return None
-    in_order = shape.order.is_instant or (conditions == [ALWAYS] and symbols is None)
-    one_by_one = shape.each_account and (symbols is None or shape.each_symbol)
-    is_sifted = symbols is not None and shape.is_of_currency
+    of_any_symbol = meant.symbols is None
+    in_order = shape.order.is_instant or (of_any_symbol and not meant.leaves_rows_out)
+    one_by_one = meant.each_account and (of_any_symbol or meant.each_symbol)
+    is_sifted = not of_any_symbol and meant.is_of_currency
     # By one plan for all values, PostgreSQL might read all of a pair or a span with many rows to
     # sort them, if others have few. Not knowing the limit, it finds no such plan that is cheaper
     # than one for these values. Of several members it reads but places, in the order of an index.
-    is_open = symbols is None and not (shape.has_since and shape.has_until)
+    is_open = of_any_symbol and not (meant.has_since and meant.has_until)
     is_told = is_open or len(members) > 1
     sql, params = statement(
         # Names of their own, or ORDER BY would take a text for the figure that it shows.
@@ -231,7 +232,7 @@ def _words(shape: _Shape) -> tuple[Words, bool] | None:
         table=model_of(shape.kind)._meta.db_table,
         columns=columns_of(shape.kind),
         join=f" LEFT JOIN loans_instruction AS cause ON cause.{shape.kind}_record_id = run.id",
-        members=[both(member, *conditions) for member in members],
+        members=members,
         order=shape.order,
         limit=(str(shape.limit), ()) if is_told else ("%s", (limit,)),
         cursor=Cursor(key if shape.has_key else None, row_id) if shape.has_place else None,
@@ -240,8 +241,33 @@ def _words(shape: _Shape) -> tuple[Words, bool] | None:
     return Words(sql, params), in_order and one_by_one and not is_sifted
 
 
-def _members(
-    shape: _Shape, owned: list[Condition], symbols: tuple[int, ...] | None
+def _members(meant: _Meant, values: Sequence[Any]) -> list[Condition]:
+    """Conditions that together mean each row exactly once. `values` are those of the accounts, the
+    pairs, the free text, the one pair, the currency and the two ends, or what stands for them.
+    """
+    given = iter(values)
+    accounts = tuple(islice(given, meant.accounts))
+    symbols = None if meant.symbols is None else tuple(islice(given, meant.symbols))
+    named, symbol, currency, since, until = given
+    conditions: list[Condition] = [ALWAYS]
+    if meant.has_since:
+        conditions.append(("run.at >= %s", (since,)))
+    if meant.has_until:
+        conditions.append(("run.at < %s", (until,)))
+    if meant.is_of_currency:
+        conditions.append(("run.currency = %s", (currency,)))
+    owned = [one_of("run.account_id", accounts)]
+    if meant.each_account:
+        owned = [("run.account_id = %s", (account,)) for account in accounts]
+    members = _by_pair(meant, owned, symbols)
+    if meant.is_named:
+        by_id = _by_record_id(meant, named, symbol, symbols)
+        members = [*members, *(both(account, by_id) for account in owned)]
+    return [both(member, *conditions) for member in members]
+
+
+def _by_pair(
+    meant: _Meant, owned: list[Condition], symbols: tuple[Any, ...] | None
 ) -> list[Condition]:
     """Conditions that together mean each row exactly once, as far as pairs are meant.
 
@@ -249,22 +275,22 @@ def _members(
     """
     if symbols is None:
         return owned
-    if not shape.each_symbol:
+    if not meant.each_symbol:
         return [both(account, one_of("run.symbol", symbols)) for account in owned]
     return [
-        both(account, ("run.symbol = %s", (place,))) for account, place in product(owned, symbols)
+        both(account, ("run.symbol = %s", (symbol,))) for account, symbol in product(owned, symbols)
     ]
 
 
 def _by_record_id(
-    shape: _Shape, named: int, symbol: int, symbols: tuple[int, ...] | None
+    meant: _Meant, named: Any, symbol: Any, symbols: tuple[Any, ...] | None
 ) -> Condition:
     """Rows whose id is the free text, as far as they are not meant by their pair already."""
     condition: Condition = ("run.record_id = %s", (named,))
     if symbols:
         listed, values = one_of("run.symbol", symbols)
         condition = both(condition, (f"NOT {listed}", values))
-    return both(condition, ("run.symbol = %s", (symbol,))) if shape.is_of_symbol else condition
+    return both(condition, ("run.symbol = %s", (symbol,))) if meant.is_of_symbol else condition
 
 
 def _span(

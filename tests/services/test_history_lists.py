@@ -192,7 +192,7 @@ def test_a_page_never_reads_through_the_table(
     for sort in SORTS[:2]:
         order = history.order_of(Kind.BORROW, sort)
         with CaptureQueriesContext(connection) as asked:
-            record_runs.fetch(Kind.BORROW, chosen, order, 7, keyset.Cursor(NOW, 5))
+            record_runs.fetch_held(Kind.BORROW, chosen, order, 7, keyset.Cursor(NOW, 5))
         for one in asked:
             with connection.cursor() as cursor:
                 cursor.execute(f"EXPLAIN QUERY PLAN {one['sql']}")
