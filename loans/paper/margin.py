@@ -90,6 +90,9 @@ def _query(call: Call, id_name: str, *, by_currency: bool) -> Query:
     start, end = _time(call, "start_time"), _time(call, "end_time")
     if start is not None and end is not None and start > end:
         raise Refusal(52004)
+    served_ms = call.switches["served_seconds"] * 1000
+    if served_ms and start is not None and start < call.now_ms - served_ms:
+        raise Refusal(50041)
     currency = call.fields.get("currency") or None
     return Query(
         account=call.account,

@@ -44,6 +44,7 @@ CHOICES: Mapping[str, tuple[object, ...]] = {
 # Name -> (default, smallest, largest).
 NUMBERS: Mapping[str, tuple[int, int, int]] = {
     "interest_null_seconds": (0, 0, 3599),  # 2024: no interest yet 178 seconds after the borrow
+    "served_seconds": (0, 0, 10**9),  # how far back record windows may begin; 0: without end
     "expiry_seconds": (60, 1, 86_400),
     "ban_after": (10, 1, 10_000),  # refusals for the rate within a minute, before 418
     "ban_seconds": (120, 0, 86_400),

@@ -42,7 +42,8 @@ def read_interest(
     is_over: Callable[[], bool],
     clock: Clock | None = None,
 ) -> Learned:
-    """Read again from the oldest loan that is out up to what is proven; a step of `streams.walk`.
+    """Read again from the oldest loan that is out, or from where the exchange serves on, up to what
+    is proven; a step of `streams.walk`.
 
     `most_windows` and `is_over` bound other steps: this one is one span, and short. The caller
     saves the coverage. Raises: ReadError.
@@ -50,7 +51,7 @@ def read_interest(
     stream = Stream(client=client, coverage=coverage, now=now, visibility=visibility, clock=clock)
     oldest = max(since[coverage.symbol], _far_enough(coverage))
     try:
-        stream.reader.read(oldest - SECOND, max(coverage.complete_to, oldest))
+        stream.read_served(oldest - SECOND, max(coverage.complete_to, oldest))
         coverage.interest_read_at = now
     finally:
         stream.settle()

@@ -16,6 +16,7 @@ from loans.bitmart.responses import RefusedRow as Refusal
 from loans.bitmart.rows import excerpt
 from loans.models import Coverage, Kind
 from loans.services.clock import Clock
+from loans.services.served import is_out_of_range, read_served
 from loans.services.shelf import DatabaseShelf, Shelf
 from loans.services.windows import (
     LONGEST,
@@ -34,7 +35,6 @@ from loans.services.windows import (
 
 # No isolated loan is older: the exchange opened these endpoints then.
 EARLIEST = datetime(2022, 7, 1, tzinfo=UTC)
-OUT_OF_RANGE = 50041
 # The bound doubles for each record that came later than it, so often at most.
 MOST_DOUBLINGS = 5
 # So far before the oldest record of a listing without bounds it is asked whether there is more.
@@ -172,7 +172,7 @@ class Stream:
         """
         page = self._ask(None, None, None)
         unkept = self._keep(page)
-        works = not page.rows or control(page.rows[0], ask=self._ask)
+        works = not page.rows or self._is_heeded(page.rows)
         self._windows_work = works and not self._has_strangers
         # Only now: if the control could not be asked, the next run must ask it.
         self.coverage.has_rows |= bool(page.rows)
@@ -180,17 +180,39 @@ class Stream:
             return None
         return page, bool(page.refused or unkept)
 
+    def _is_heeded(self, rows: Sequence[Row]) -> bool:
+        """The control, by the newest row; if that is not served any more, the last that passed."""
+        try:
+            return control(max(rows, key=instant_of), ask=self._ask)
+        except Refused as exc:
+            if not is_out_of_range(exc):
+                raise
+            return self.coverage.has_rows and self._windows_work
+
     def read_new(self) -> None:
         """The window from the watermark to a day ahead of our clock, which may be behind.
 
-        Where nothing is proven yet, what is begins with this window.
+        Where nothing is proven yet, what is begins with this window. Where the watermark is older
+        than what is served, what lies between is a gap.
         """
         since = self.coverage.complete_to or self._new_watermark()
         start = whole_second(since - self.bound) - 2 * SECOND
-        reading = self.reader.read(start, max(self._now, since) + DAY)
+        begin, reading = self.read_served(start, max(self._now, since) + DAY)
         if self.coverage.complete_to is None:
-            self.coverage.complete_from = start
-        self._prove(start, self._new_watermark(), reading.gaps)
+            self.coverage.complete_from = begin
+        proven, gaps = since + SECOND, list(reading.gaps)
+        if begin > proven:
+            gaps.append(Gap(proven, begin, NOT_SERVED))
+            self._end_loading()
+        self._prove(min(begin, proven), self._new_watermark(), gaps)
+
+    def read_served(self, start: datetime, end: datetime) -> tuple[datetime, Reading]:
+        """Read a span as far back as it is served; from when on that was, and the reading.
+
+        Raises: ReadError, also if nothing of it is served.
+        """
+        last = max(start, min(end, self._new_watermark()))
+        return read_served(self.reader, start, end, last=last)
 
     def load_old(self, most_windows: int, is_over: Callable[[], bool]) -> None:
         """Windows from the oldest proven instant backwards, until the start or the count is met.
@@ -238,44 +260,38 @@ class Stream:
         end = self.coverage.complete_from
         start = max(EARLIEST, end - length)
         try:
-            reading = self.reader.read(start, end)
+            begin, reading = self.read_served(start, end)
         except Refused as exc:
-            if exc.code != OUT_OF_RANGE:
+            if not is_out_of_range(exc):
                 raise
-            self._find_oldest_served(start, end)
-            return 0
-        self._reach(start, end, reading)
+            begin, reading = end, Reading()
+        self.shelf.name_gaps(start=begin, end=end, gaps=reading.gaps)
+        self.coverage.complete_from = None if begin == EARLIEST else begin
+        if begin > start:
+            self._end_loading()
         return len(reading.rows)
 
-    def _find_oldest_served(self, start: datetime, end: datetime) -> None:
-        """To the second: `start` is not served any more, `end` was read."""
-        while end - start > SECOND:
-            middle = start + (end - start) // (2 * SECOND) * SECOND
-            try:
-                reading = self.reader.read(middle, end)
-            except Refused as exc:
-                if exc.code != OUT_OF_RANGE:
-                    raise
-                start = middle
-            else:
-                self._reach(middle, end, reading)
-                end = middle
-        gap = Gap(EARLIEST, end, NOT_SERVED)
-        self.shelf.name_gaps(start=EARLIEST, end=end, gaps=[gap])
-
-    def _reach(self, start: datetime, end: datetime, reading: Reading) -> None:
-        self.shelf.name_gaps(start=start, end=end, gaps=reading.gaps)
-        self.coverage.complete_from = None if start == EARLIEST else start
+    def _end_loading(self) -> None:
+        """What was not loaded until now is not served."""
+        oldest = self.coverage.complete_from
+        if oldest is not None:
+            gap = Gap(EARLIEST, oldest, NOT_SERVED)
+            self.shelf.name_gaps(start=EARLIEST, end=oldest, gaps=[gap])
 
     def _is_served_no_further(self) -> bool:
         return any(gap.reason == NOT_SERVED for gap in self.shelf.gaps())
 
     def _hides_older(self, page: Listing) -> bool:
-        """Whether a listing without bounds left out what is older than some default span."""
+        """Whether a listing without bounds may leave out what is older than some default span."""
         if not page.rows or not self._windows_work:
             return False
         oldest = min(map(instant_of, page.rows))
-        older = self._ask(oldest - PROBED, oldest - 2 * SECOND, None).rows
+        try:
+            older = self._ask(oldest - PROBED, oldest - 2 * SECOND, None).rows
+        except Refused as exc:
+            if not is_out_of_range(exc):
+                raise
+            return True  # windows find out where the exchange begins to serve
         if any(instant_of(row) >= oldest for row in older):
             self._windows_work = False
         return bool(older) and self._windows_work

@@ -16,7 +16,6 @@ from loans.models import Coverage
 from loans.services.clock import Clock
 from loans.services.records import (
     EARLIEST,
-    OUT_OF_RANGE,
     RECENT_EVERY,
     WHOLE_EVERY,
     Learned,
@@ -24,6 +23,7 @@ from loans.services.records import (
     fitting,
     never,
 )
+from loans.services.served import is_out_of_range
 from loans.services.shelf import Figures, KeptRecord, Shelf
 from loans.services.windows import LONGEST, Reading, Row, is_in
 
@@ -127,7 +127,7 @@ class Audit:
         try:
             reading = self._stream.reader.read(start, end)
         except Refused as exc:
-            if exc.code != OUT_OF_RANGE:
+            if not is_out_of_range(exc):
                 raise
             # What is older was read when it was still served.
             self._coverage.audit_reached = self._floor()

@@ -100,6 +100,17 @@ def test_bounds_in_seconds_find_nothing_where_milliseconds_are_meant(
     assert len(records(fast, key, "borrow_record", end_time=now_seconds)) == 3
 
 
+def test_windows_that_begin_before_what_is_served_are_refused(fast: Paper, key: PaperKey) -> None:
+    fast.switch(served_seconds=100)
+    now_ms = fast.clock()
+
+    early = get(fast, key, "borrow_record", symbol="BTC_USDT", start_time=now_ms - 101_000)
+
+    assert (early.status, early.code) == (400, 50041)
+    assert amounts(records(fast, key, "borrow_record", start_time=now_ms - 90_000)) == ["30"]
+    assert len(records(fast, key, "borrow_record", end_time=now_ms)) == 3
+
+
 def test_the_number_of_rows_is_bounded(fast: Paper) -> None:
     key = fast.new_key(history=True)
     usual = records(fast, key, "borrow_record", symbol="ETH_USDT")

@@ -37,9 +37,9 @@ def key(paper: Paper, account: Account) -> PaperKey:
     return key
 
 
-def read_again(paper: Paper, key: PaperKey, account: Account) -> streams.Walk:
-    """What the minute's task does after reading what is new."""
-    since, now = loans_out_since(account), timezone.now()
+def read_again(paper: Paper, key: PaperKey, account: Account, *, hours: int = 0) -> streams.Walk:
+    """What the minute's task does after reading what is new, so many hours later by our clock."""
+    since, now = loans_out_since(account), timezone.now() + hours * HOUR
     with Client(paper.base_url, credentials_of(key)) as client:
         return streams.walk(
             open_interest.due(account=account, since=since, now=now),
@@ -78,6 +78,23 @@ def test_what_could_not_be_read_stays_due(paper: Paper, account: Account, key: P
     assert set(walked.failed) == {"BTC_USDT"}
     since, now = loans_out_since(account), timezone.now()
     assert len(open_interest.due(account=account, since=since, now=now)) == 1
+
+
+def test_a_loan_that_is_older_than_what_is_served_keeps_no_other_from_being_read(
+    paper: Paper, account: Account, key: PaperKey
+) -> None:
+    borrow(paper, key, "200")
+    paper.clock(advance_seconds=30)
+    sync(paper, key, account, now=timezone.now() + 3 * HOUR)
+    paper.clock(advance_seconds=2 * 3600)
+    paper.switch(served_seconds=3 * 3600)
+
+    walked = read_again(paper, key, account, hours=5)
+
+    assert walked.failed == {}
+    assert BorrowRecord.objects.get(principal=200).interest == 3 * Decimal("0.00458332")
+    since, now = loans_out_since(account), timezone.now() + 5 * HOUR
+    assert open_interest.due(account=account, since=since, now=now) == []
 
 
 def test_a_pair_that_owes_by_our_records_alone_is_read_every_minute(account: Account) -> None:
