@@ -6,7 +6,7 @@ What is proven is audited, too: read again a part every day, all of it every wee
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -77,11 +77,13 @@ COVERAGE_FIELDS = (
 class Walk:
     """What one walk over streams brought. `failed`: by pair.
 
-    `left`: not reached in time, or not loaded back to their start yet.
+    `left`: not reached in time, or not loaded back to their start yet. `lost`: how many streams of
+    the failed pairs could not be read.
     """
 
     read: int = 0
     left: int = 0
+    lost: int = 0
     unfinished: int = 0
     calls: int = 0
     failed: dict[str, ReadError] = field(default_factory=dict)
@@ -90,9 +92,7 @@ class Walk:
 
     def must_be_whole(self) -> None:
         """Raises FeedTrouble naming the pairs that could not be read, if there are any."""
-        if self.failed:
-            some = ", ".join(sorted(self.failed)[:MOST_FAILURES])
-            raise FeedTrouble(f"The records of {some} could not be read; the others are current.")
+        must_be_whole([self])
 
     def add(self, learned: Learned) -> None:
         """Count one stream."""
@@ -101,6 +101,14 @@ class Walk:
         self.calls += learned.calls
         self.new += learned.new
         self.changed += learned.changed
+
+
+def must_be_whole(walks: Iterable[Walk]) -> None:
+    """Raises FeedTrouble naming the pairs that could not be read, if there are any."""
+    failed = {symbol for walk in walks for symbol in walk.failed}
+    if failed:
+        some = ", ".join(sorted(failed)[:MOST_FAILURES])
+        raise FeedTrouble(f"The records of {some} could not be read; the others are current.")
 
 
 def is_money_moving(*, account: Account) -> bool:
@@ -221,7 +229,7 @@ def walk(
         _save(unsaved, believed)
         if done.new:
             new_rows.count_once(BorrowRecord, RepayRecord, Observation)
-    done.left = len(coverages) - done.read - len(done.failed) + done.unfinished
+    done.left = len(coverages) - done.read - done.lost + done.unfinished
     return done
 
 
@@ -234,6 +242,7 @@ def _forgiving(
         yield
     except (Refused, Garbled) as exc:
         done.failed[coverage.symbol] = exc
+        done.lost += 1
         if is_reading:
             coverage.checked_at = now
         if (exc.code or 0) in KEY_CODES or len(done.failed) > MOST_FAILURES:

@@ -203,36 +203,41 @@ def _refresh_account_terms(account: Account) -> None:
 
 
 def _refresh_records(account: Account) -> bool:
-    """Whether old history is left to load."""
+    """Whether old history is left to load. What failed of some pairs alone is told at the end."""
     now = timezone.now()
     left = 0
     with feeds.watch(venue=account.venue, account=account, name=Feed.Name.RECORDS, now=now):
         streams.foresee(account=account)
-        due = streams.due_often(account=account, now=now)
-        with _client(account) as client:
-            is_over = _ends_in(MINUTE_SECONDS)
-            _walk(client, due, is_over, most_windows=0).must_be_whole()
-            since = loans_out_since(account)
-            due = open_interest.due(account=account, since=since, now=now)
-            step = partial(open_interest.read_interest, since=since)
-            _walk(client, due, is_over, step=step).must_be_whole()
+        walks = _read_pairs_in_use(account, now)
         with one_of("history", places=HISTORY_PLACES, seconds=TURN_SECONDS) as is_free:
             if is_free:
-                left = _load_and_audit(account, now)
+                loaded, audited = _load_and_audit(account, now)
+                walks += [loaded, audited]
+                left = loaded.left
+        streams.must_be_whole(walks)
     return left > 0
 
 
-def _load_and_audit(account: Account, now: datetime) -> int:
-    """How many streams are left to load; audits take what time that leaves, without hurry."""
+def _read_pairs_in_use(account: Account, now: datetime) -> list[streams.Walk]:
+    """What is new of them, and the interest of the loans that are out."""
+    is_over = _ends_in(MINUTE_SECONDS)
+    with _client(account) as client:
+        due = streams.due_often(account=account, now=now)
+        new = _walk(client, due, is_over, most_windows=0)
+        since = loans_out_since(account)
+        due = open_interest.due(account=account, since=since, now=now)
+        step = partial(open_interest.read_interest, since=since)
+        return [new, _walk(client, due, is_over, step=step)]
+
+
+def _load_and_audit(account: Account, now: datetime) -> tuple[streams.Walk, streams.Walk]:
+    """Load old history; audits take what time that leaves, without hurry."""
     is_over = _ends_in(HISTORY_SECONDS)
     with _client(account, priority=limits.BACK_FILL) as client:
         done = _walk(client, streams.due_seldom(account=account, now=now), is_over)
         loading.note_pace(account=account, now=timezone.now())
         due = streams.due_for_audit(account=account, now=now)
-        audited = _walk(client, due, is_over, step=reread_stream)
-    done.must_be_whole()
-    audited.must_be_whole()
-    return done.left
+        return done, _walk(client, due, is_over, step=reread_stream)
 
 
 def _ends_in(seconds: int) -> Callable[[], bool]:

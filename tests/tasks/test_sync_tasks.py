@@ -133,6 +133,50 @@ def test_the_first_key_of_a_venue_is_read_whole_without_waiting_for_the_clock(
     assert not Coverage.objects.filter(complete_to=None).exists()
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [{"fault": "code", "code": 50001}, {"fault": "code", "code": 53004}, {"fault": "html_502"}],
+)
+def test_a_pair_in_use_that_cannot_be_read_keeps_nothing_else_from_being_read(
+    account: Account, owner: User, paper: Paper, fault: dict
+) -> None:
+    tasks.refresh_venue("paper")
+    symbol = Market.objects.filter(enabled=True).first().symbol
+    make_instruction(account=account, requested_by=owner, symbol=symbol, state="UNKNOWN")
+    others = Coverage.objects.exclude(symbol=symbol)
+
+    for _ in range(5):
+        paper.fault(**fault, kind="borrow_record")
+        tasks.refresh_account(str(account.pk))
+        records = feed("records", account)
+        assert f"The records of {symbol} could not be read" in records.error
+        Coverage.objects.filter(symbol=symbol).update(checked_at=None)
+
+    assert records.failures == 5
+    assert not others.filter(complete_to=None).exists()
+    assert not others.exclude(complete_from=None).exists()
+    assert Coverage.objects.filter(symbol=symbol, kind="borrow", complete_to=None).exists()
+
+
+def test_interest_that_cannot_be_read_keeps_no_history_from_being_loaded(
+    account: Account, paper: Paper
+) -> None:
+    tasks.refresh_venue("paper")
+    for _ in range(9):
+        tasks.refresh_account(str(account.pk))
+    with_rows = Coverage.objects.filter(has_rows=True)
+    waiting = timezone.now() - timedelta(hours=2)
+    Coverage.objects.update(interest_read_at=waiting)
+    with_rows.update(whole_audited_at=None, whole_audit_due_at=timezone.now())
+    paper.fault("code", kind="borrow_record", code=50001)
+
+    tasks.refresh_account(str(account.pk))
+
+    assert feed("records", account).failures == 1
+    assert with_rows.filter(kind="borrow", interest_read_at=waiting).exists()
+    assert with_rows.exclude(whole_audited_at=None).exists()
+
+
 @pytest.mark.parametrize(("code", "status"), [(30000, 404), (30012, 403), (30031, 200)])
 def test_an_exchange_without_account_figures_still_tells_records_and_terms(
     account: Account, paper: Paper, code: int, status: int
