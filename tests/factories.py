@@ -320,7 +320,8 @@ def make_coverage(
     *, account: Account, symbol: str = "BTC_USDT", kind: str = Kind.BORROW, **fields: Any
 ) -> Coverage:
     """A stream proven complete from its start to NOW."""
-    defaults = {"complete_to": NOW, "checked_at": NOW, "has_rows": True}
+    asked_at = fields.get("checked_at", NOW)
+    defaults = {"complete_to": NOW, "checked_at": NOW, "asked_at": asked_at, "has_rows": True}
     return Coverage.objects.create(account=account, symbol=symbol, kind=kind, **(defaults | fields))
 
 

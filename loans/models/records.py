@@ -135,7 +135,15 @@ class Coverage(models.Model):
     kind = models.CharField(max_length=8, choices=Kind.choices)
     complete_from = models.DateTimeField(null=True, blank=True, help_text="None: the start.")
     complete_to = models.DateTimeField(null=True, blank=True, help_text="None: nothing yet.")
-    checked_at = models.DateTimeField(null=True, blank=True)
+    asked_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it was last asked for, whatever the answer."
+    )
+    checked_at = models.DateTimeField(
+        null=True, blank=True, help_text="When what is new was last read without an error."
+    )
+    failures = models.PositiveSmallIntegerField(
+        default=0, help_text="Attempts in a row that failed; it counts no further than is needed."
+    )
     has_rows = models.BooleanField(default=False)
     trusted = models.BooleanField(default=True, help_text="No listing contradicted another.")
     late_records = models.PositiveIntegerField(default=0)

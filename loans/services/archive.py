@@ -208,7 +208,7 @@ def _missing(job: Job) -> QuerySet[Coverage]:
     """Those not read since the archive was asked for, or not back to their start, or to be tried
     again.
     """
-    read = Q(checked_at__gte=job.created_at)
+    read = Q(asked_at__gte=job.created_at, failures=0)
     old_is_left = Q(trusted=True, complete_from__isnull=False)
     served = Coverage.objects.filter(account=job.account, gaps__reason=NOT_SERVED).values("pk")
     failed = job.memory.get("failed", {})
@@ -220,8 +220,8 @@ def _missing(job: Job) -> QuerySet[Coverage]:
 
 def _next_batch(hold: Hold) -> list[Coverage]:
     """Both lists of some pairs, those waiting longest first: what failed comes last."""
-    rows = list(_missing(hold.job).order_by("checked_at", "symbol").select_related("account"))
-    rows.sort(key=lambda row: (row.checked_at is not None, row.checked_at or 0))
+    rows = list(_missing(hold.job).order_by("asked_at", "symbol").select_related("account"))
+    rows.sort(key=lambda row: (row.asked_at is not None, row.asked_at or 0))
     hold.job.done = hold.job.total - len(rows)
     symbols = list(dict.fromkeys(row.symbol for row in rows))[:PAIRS_AT_A_TIME]
     return [row for row in rows if row.symbol in symbols]

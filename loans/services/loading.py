@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from loans.models import Account, BorrowRecord, Coverage, Market, RepayRecord
 from loans.services.records import EARLIEST
+from loans.services.streams import is_tried_again_soon
 from loans.services.windows import LONGEST, NOT_SERVED
 
 logger = logging.getLogger(__name__)
@@ -122,9 +123,11 @@ def _progress(
 
 
 def _steps_left(stream: Coverage, ended: set[int]) -> int:
-    """None are left of a list that was asked for and refused: the load does not wait for it."""
+    """None are left of a list that was refused for good, or failed time and again: the load does
+    not wait for it.
+    """
     if stream.complete_to is None:
-        return 1 if stream.checked_at is None else 0
+        return int(stream.asked_at is None or is_tried_again_soon(stream))
     cannot = not stream.trusted and not stream.doubt
     if stream.complete_from is None or stream.pk in ended or cannot:
         return 0

@@ -150,7 +150,6 @@ class Stream:
     def read_whole(self) -> None:
         """One listing without bounds. A short one is everything there is (A4)."""
         page = self.list_all()
-        self.coverage.checked_at = self._now
         if page is None:
             return
         rows, unproven = page

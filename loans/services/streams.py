@@ -48,12 +48,20 @@ DAILY = timedelta(days=1)
 WEEKLY = timedelta(days=7)
 RECENT = timedelta(days=1)
 SAVED_TOGETHER = 20
+# A list that could not be read is asked for again soon, each time later, and from so many failures
+# in a row on at its usual time.
+FIRST_PAUSE = timedelta(minutes=2)
+GIVEN_UP = 6
+# Refusals of the pair itself, which are not expected to pass: it is not known, or not for us.
+LASTING_CODES = (50001, 53004)
 # A doubt takes the trust, but reading goes on; without one it is the windows that do not work.
 WINDOWS_WORK = Q(trusted=True) | ~Q(doubt="")
 COVERAGE_FIELDS = (
     "complete_from",
     "complete_to",
+    "asked_at",
     "checked_at",
+    "failures",
     "has_rows",
     "trusted",
     "late_records",
@@ -149,8 +157,8 @@ def foresee(*, account: Account) -> None:
 
 
 def due_often(*, account: Account, now: datetime) -> list[Coverage]:
-    """The streams of the pairs in use that were not read within the last minute."""
-    return _due(account, busy_symbols(account=account, now=now), now - MINUTE)
+    """The streams of the pairs in use that were not asked for within the last minute."""
+    return _with_few_failed(_due(account, busy_symbols(account=account, now=now), MINUTE, now))
 
 
 def due_seldom(*, account: Account, now: datetime) -> list[Coverage]:
@@ -162,15 +170,20 @@ def due_seldom(*, account: Account, now: datetime) -> list[Coverage]:
     enabled = set(markets.filter(enabled=True).values_list("symbol", flat=True))
     with_history = Coverage.objects.filter(account=account, has_rows=True)
     others = set(with_history.values_list("symbol", flat=True)) - enabled
-    loading = with_history.filter(WINDOWS_WORK, complete_from__isnull=False).exclude(
+    loading = with_history.filter(WINDOWS_WORK, complete_from__isnull=False, failures=0).exclude(
         gaps__reason=NOT_SERVED
     )
     due = [
-        *_due(account, enabled, now - DAILY),
-        *_due(account, others, now - WEEKLY),
+        *_due(account, enabled, DAILY, now),
+        *_due(account, others, WEEKLY, now),
         *loading,
     ]
-    return list({(row.symbol, row.kind): row for row in due}.values())
+    return _with_few_failed({(row.symbol, row.kind): row for row in due}.values())
+
+
+def is_tried_again_soon(coverage: Coverage) -> bool:
+    """Whether the last reading of a stream failed, in a way that may pass."""
+    return 0 < coverage.failures < GIVEN_UP
 
 
 def due_for_audit(*, account: Account, now: datetime) -> list[Coverage]:
@@ -244,11 +257,25 @@ def _forgiving(
         done.failed[coverage.symbol] = exc
         done.lost += 1
         if is_reading:
-            coverage.checked_at = now
+            _note_attempt(coverage, now, failure=exc)
         if (exc.code or 0) in KEY_CODES or len(done.failed) > MOST_FAILURES:
             raise
         pair, account = coverage.symbol, coverage.account_id
         logger.warning("records of %s on account %s: %s", pair, account, exc.detail)
+    else:
+        if is_reading:
+            _note_attempt(coverage, now)
+
+
+def _note_attempt(coverage: Coverage, now: datetime, *, failure: ReadError | None = None) -> None:
+    """That a stream was asked for, which is not to say that it was read."""
+    coverage.asked_at = now
+    if failure is None:
+        coverage.failures = 0
+    elif failure.code in LASTING_CODES:
+        coverage.failures = GIVEN_UP
+    else:
+        coverage.failures = min(coverage.failures + 1, GIVEN_UP)
 
 
 def _save(coverages: list[Coverage], believed: Mapping[int, tuple[bool, str]]) -> None:
@@ -274,7 +301,7 @@ def _heed_others(coverages: Sequence[Coverage], believed: Mapping[int, tuple[boo
             row.whole_audit_due_at = min((due for due in dues if due), default=None)
 
 
-def _due(account: Account, symbols: set[str], before: datetime) -> list[Coverage]:
+def _due(account: Account, symbols: set[str], period: timedelta, now: datetime) -> list[Coverage]:
     known = {
         (row.symbol, row.kind): row
         for row in Coverage.objects.filter(account=account, symbol__in=symbols)
@@ -283,10 +310,27 @@ def _due(account: Account, symbols: set[str], before: datetime) -> list[Coverage
     for symbol in sorted(symbols):
         for kind in Kind.values:
             row = known.get((symbol, kind)) or Coverage(account=account, symbol=symbol, kind=kind)
-            if row.checked_at is None or row.checked_at < before:
+            if row.asked_at is None or row.asked_at < now - _pause(row, period):
                 due.append(row)
     # Those waiting longest first, so that a walk that never ends still reaches everything.
-    return sorted(due, key=lambda row: row.checked_at or datetime.min.replace(tzinfo=UTC))
+    return sorted(due, key=lambda row: row.asked_at or datetime.min.replace(tzinfo=UTC))
+
+
+def _pause(coverage: Coverage, period: timedelta) -> timedelta:
+    """How long not to ask for a stream that is read once in a `period` as long as all is well."""
+    if not is_tried_again_soon(coverage):
+        return period
+    return min(period, FIRST_PAUSE * 2 ** (coverage.failures - 1))
+
+
+def _with_few_failed(due: Iterable[Coverage]) -> list[Coverage]:
+    """These, but of those that failed the last time no more than a walk bears."""
+    kept, failed = [], 0
+    for coverage in due:
+        failed += bool(coverage.failures)
+        if not coverage.failures or failed <= MOST_FAILURES:
+            kept.append(coverage)
+    return kept
 
 
 def _recent(model: type[BorrowRecord | RepayRecord], account: Account, since: datetime) -> set[str]:

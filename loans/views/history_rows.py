@@ -285,19 +285,24 @@ class StreamRow:
 
     @property
     def checked_at(self) -> datetime | None:
-        """The older of the last checks."""
-        known = [one.checked_at for one in self.streams.values() if one.checked_at]
-        return min(known, default=None)
+        """When both kinds had been read without an error; None if one never was."""
+        checks = [one.checked_at for one in self.streams.values()]
+        return None if None in checks else min(checks, default=None)
+
+    @property
+    def fails(self) -> bool:
+        """Whether one of its lists could not be read when it was last asked for."""
+        return any(stream.failures for stream in self.streams.values())
 
     @property
     def needs_a_look(self) -> bool:
         """Whether something is not as it should be."""
-        return self.complete_to is None or not self.trusted or bool(self.gaps)
+        return self.complete_to is None or not self.trusted or bool(self.gaps) or self.fails
 
     @property
     def is_unread(self) -> bool:
         """Whether nobody has asked for it yet."""
-        return all(stream.checked_at is None for stream in self.streams.values())
+        return all(stream.asked_at is None for stream in self.streams.values())
 
     @property
     def is_shown(self) -> bool:

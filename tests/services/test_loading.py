@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from loans.models import Account, Coverage
 from loans.services.loading import Pace, loads
 from loans.services.records import EARLIEST, NOT_SERVED
+from loans.services.streams import GIVEN_UP
 from tests.factories import NOW, make_account, make_coverage, make_gap, make_market
 
 MINUTE = timedelta(minutes=1)
@@ -48,7 +49,7 @@ def test_weeks_are_counted_until_the_start(account: Account) -> None:
     "fields",
     [
         {},
-        {"complete_to": None, "checked_at": NOW},  # asked for, and refused
+        {"complete_to": None, "checked_at": None, "asked_at": NOW, "failures": GIVEN_UP},
         {"complete_from": NOW - timedelta(days=9), "trusted": False},  # windows do not work
         {"symbol": "GONE_USDT", "complete_to": None, "checked_at": None},  # closed before
     ],
@@ -57,6 +58,15 @@ def test_what_cannot_go_on_is_not_said_to_load(account: Account, fields: dict) -
     make_coverage(account=account, **fields)
 
     assert loads([account], now=NOW) == []
+
+
+@pytest.mark.django_db
+def test_a_list_that_is_tried_again_soon_is_still_loading(account: Account) -> None:
+    make_coverage(account=account, complete_to=None, checked_at=None, asked_at=NOW, failures=1)
+
+    [load] = loads([account], now=NOW)
+
+    assert (load.steps_left, load.loaded) == (1, 0)
 
 
 @pytest.mark.django_db

@@ -225,6 +225,7 @@ def test_a_full_page_without_windows_that_work_proves_nothing(
 
     coverage = Coverage.objects.get()
     assert (coverage.complete_to, coverage.trusted, learned.is_loaded) == (None, False, False)
+    assert coverage.checked_at is None
     assert len(learned.new) == 100
 
 
@@ -279,6 +280,19 @@ def test_the_migration_finds_when_loans_were_told_of_anew(account: Account) -> N
     import_module("loans.migrations.0016_loans_told_again").fill(apps, None)
 
     assert told_again() == right
+
+
+def test_the_migration_takes_no_age_from_a_list_that_was_read(account: Account) -> None:
+    read = factories.make_coverage(account=account, asked_at=None)
+    refused = factories.make_coverage(
+        account=account, kind="repay", complete_to=None, asked_at=None
+    )
+
+    import_module("loans.migrations.0024_asked_at").fill(apps, None)
+
+    for coverage, checked_at in ((read, NOW), (refused, None)):
+        coverage.refresh_from_db()
+        assert (coverage.asked_at, coverage.checked_at) == (NOW, checked_at)
 
 
 def test_loans_that_were_told_of_unnoticed_are_found_and_put_right(

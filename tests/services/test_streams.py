@@ -1,7 +1,7 @@
 """Which streams are due, and walking them without letting one pair stop the others."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
@@ -30,6 +30,7 @@ from tests.factories import (
 from tests.services.canned import BORROWS, REPAYS, Canned, canned_venue, loan
 
 DAY = timedelta(days=1)
+MINUTE = timedelta(minutes=1)
 V = timedelta(seconds=120)
 
 pytestmark = pytest.mark.django_db
@@ -184,7 +185,82 @@ def test_a_kind_that_the_exchange_refuses_does_not_stop_the_other(account: Accou
     assert (done.read, sorted(done.failed)) == (3, ["A_USDT", "B_USDT", "C_USDT"])
     with pytest.raises(FeedTrouble, match="A_USDT, B_USDT, C_USDT"):
         done.must_be_whole()
-    assert Coverage.objects.filter(kind="borrow", complete_to=None, checked_at=NOW).count() == 3
+    refused = {"kind": "borrow", "complete_to": None, "checked_at": None, "asked_at": NOW}
+    assert Coverage.objects.filter(**refused).count() == 3
+
+
+def refuse(*due: Coverage, code: int = 50001) -> None:
+    """One walk over lists that the exchange refuses."""
+    with canned_venue() as venue:
+        venue.say(BORROWS, {}, code=code, status=400)
+        walk(venue, list(due))
+
+
+def due_at(account: Account, at: datetime) -> set[str]:
+    return symbols(streams.due_seldom(account=account, now=at))
+
+
+def test_a_list_that_is_refused_keeps_its_age_and_is_asked_for_again_the_next_day(
+    account: Account,
+) -> None:
+    for symbol in ("A_USDT", "B_USDT", "C_USDT"):
+        read_at(account, symbol, NOW)
+    old = NOW - 21 * DAY
+    Coverage.objects.filter(symbol="A_USDT").update(checked_at=old, asked_at=old)
+
+    refuse(Coverage.objects.get(symbol="A_USDT", kind="borrow"))
+    Coverage.objects.filter(symbol="A_USDT", kind="repay").update(asked_at=NOW)
+
+    assert Coverage.objects.get(symbol="A_USDT", kind="borrow").checked_at == old
+    assert certify([account]).checked_at == old
+    assert due_at(account, NOW + DAY / 2) == set()
+    assert "A_USDT" in due_at(account, NOW + DAY + MINUTE)
+
+
+def test_a_failure_that_may_pass_is_tried_again_soon_and_each_time_later(account: Account) -> None:
+    for symbol in ("A_USDT", "B_USDT", "C_USDT"):
+        read_at(account, symbol, NOW)
+    coverage = Coverage.objects.get(symbol="A_USDT", kind="borrow")
+    pauses = []
+
+    for _ in range(streams.GIVEN_UP + 1):
+        refuse(coverage, code=59001)
+        minutes = next(n for n in range(1, 1500) if due_at(account, NOW + (n + 1) * MINUTE))
+        pauses.append(minutes)
+
+    assert pauses == [2, 4, 8, 16, 32, 24 * 60, 24 * 60]
+    walk_with([coverage], lambda *_, **__: Learned())  # an audit is no reading of it
+    assert coverage.failures == streams.GIVEN_UP
+    with canned_venue() as venue:
+        venue.say(BORROWS, {"records": []})
+        coverage.has_rows = False
+        walk(venue, [coverage])
+    assert (coverage.failures, coverage.checked_at) == (0, NOW)
+
+
+def test_lists_that_failed_do_not_end_a_walk_by_being_many(account: Account) -> None:
+    known = [f"P{n}_USDT" for n in range(9)]
+    for symbol in known:
+        make_market(symbol=symbol)
+        read_at(account, symbol, NOW - 2 * DAY, failures=streams.GIVEN_UP)
+        make_borrow(account=account, symbol=symbol, at=NOW)
+
+    often = streams.due_often(account=account, now=NOW)
+    seldom = streams.due_seldom(account=account, now=NOW)
+
+    assert len(symbols(often)) <= streams.MOST_FAILURES
+    assert symbols(seldom) >= {"A_USDT", "B_USDT", "C_USDT"}
+    assert len(symbols(seldom) & set(known)) <= streams.MOST_FAILURES
+
+
+def test_a_history_that_cannot_be_loaded_is_not_asked_for_all_the_time(account: Account) -> None:
+    for symbol in ("A_USDT", "B_USDT", "C_USDT"):
+        read_at(account, symbol, NOW)
+    loading = {"has_rows": True, "complete_from": NOW - 9 * DAY, "failures": 1}
+    Coverage.objects.filter(symbol="A_USDT", kind="borrow").update(**loading)
+
+    assert due_at(account, NOW + MINUTE) == set()
+    assert due_at(account, NOW + 3 * MINUTE) == {"A_USDT"}
 
 
 def test_a_key_that_the_exchange_refuses_ends_the_walk(account: Account) -> None:

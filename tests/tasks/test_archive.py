@@ -236,6 +236,18 @@ def test_a_pair_that_cannot_be_read_is_named_and_stops_no_other(
     assert re.search(rf"{unreadable}, asked 3 times</th><td>an answer nobody can read", index)
 
 
+def test_what_somebody_else_could_not_read_is_asked_for_again(desk: Account, paper: Paper) -> None:
+    job = place(desk)
+    Coverage.objects.create(
+        account=desk, symbol="BTC_USDT", kind="borrow", asked_at=timezone.now(), failures=1
+    )
+
+    found = Unpacked(go_on(job, holds=9))
+
+    assert Coverage.objects.get(symbol="BTC_USDT", kind="borrow").failures == 0
+    assert "<h2>Complete</h2>" in found.text("index.html")
+
+
 def test_a_worker_killed_between_pages_loses_nothing(
     desk: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,6 +29,7 @@ from loans.models import (
 )
 from loans.services import market_data
 from loans.services.limiter import GiveWay
+from loans.services.loading import loads
 from loans.tasks import sync
 from tests.factories import make_account, make_instruction
 from tests.paper_fixture import Paper
@@ -150,12 +151,30 @@ def test_a_pair_in_use_that_cannot_be_read_keeps_nothing_else_from_being_read(
         tasks.refresh_account(str(account.pk))
         records = feed("records", account)
         assert f"The records of {symbol} could not be read" in records.error
-        Coverage.objects.filter(symbol=symbol).update(checked_at=None)
+        Coverage.objects.filter(symbol=symbol).update(asked_at=None)
 
     assert records.failures == 5
     assert not others.filter(complete_to=None).exists()
     assert not others.exclude(complete_from=None).exists()
     assert Coverage.objects.filter(symbol=symbol, kind="borrow", complete_to=None).exists()
+
+
+def test_a_first_load_with_a_garbled_page_is_not_over_before_that_was_read_again(
+    account: Account, paper: Paper
+) -> None:
+    tasks.refresh_venue("paper")
+    paper.fault("html_502", kind="borrow_record", skip=3)
+    for _ in range(9):
+        tasks.refresh_account(str(account.pk))
+    [garbled] = Coverage.objects.filter(complete_to=None)
+    [load] = loads([account], now=timezone.now())
+    assert (load.streams - load.loaded, garbled.checked_at) == (1, None)
+
+    Coverage.objects.filter(pk=garbled.pk).update(asked_at=timezone.now() - timedelta(minutes=3))
+    tasks.refresh_account(str(account.pk))
+
+    assert loads([account], now=timezone.now()) == []
+    assert not Coverage.objects.filter(complete_to=None).exists()
 
 
 def test_interest_that_cannot_be_read_keeps_no_history_from_being_loaded(

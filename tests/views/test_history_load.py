@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 from django.utils.html import strip_tags
 
-from loans.models import Account, Coverage, Venue
+from loans.models import Account, Coverage, Kind, Venue
 from loans.services.loading import note_pace
 from loans.services.records import EARLIEST
 from tests import factories
@@ -57,6 +57,29 @@ def test_a_first_load_is_shown_with_what_is_done_and_left(client: Client, owner:
     assert "cannot be told yet" in text
     assert "1 pair not asked for yet" in text
     assert 'hx-trigger="every 3s"' in answer.text
+
+
+def test_a_pair_that_could_not_be_read_keeps_its_age_and_says_so(
+    client: Client, desk: Account
+) -> None:
+    old = timezone.now() - timedelta(days=21)
+    for kind in Kind:
+        factories.make_coverage(account=desk, kind=kind, checked_at=old, has_rows=False)
+    assert "BTC_USDT" not in client.get("/history/").text
+    Coverage.objects.filter(kind=Kind.BORROW).update(asked_at=timezone.now(), failures=1)
+
+    text = " ".join(strip_tags(client.get("/history/").text).split())
+
+    assert re.search(r"BTC_USDT.*21 d the last try failed", text)
+
+
+def test_a_pair_of_which_one_list_was_never_read_has_no_age(client: Client, desk: Account) -> None:
+    factories.make_coverage(account=desk)
+    factories.make_coverage(
+        account=desk, kind="repay", complete_to=None, checked_at=None, asked_at=NOW, failures=1
+    )
+
+    assert "never read" in client.get("/history/").text
 
 
 def test_the_speed_of_a_load_is_told_once_it_was_measured(client: Client, owner: User) -> None:
