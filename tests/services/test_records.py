@@ -384,3 +384,17 @@ def test_an_id_that_another_pair_has_already_is_named_as_a_gap(account: Account)
 
     assert DatabaseShelf(first).store([read[0]], [], timezone.now).unkept == 0
     assert DatabaseShelf(other).store([read[1]], [], timezone.now).unkept == 1
+
+
+def test_a_list_that_broke_off_before_its_windows_does_not_count_as_checked(
+    paper: Paper, account: Account
+) -> None:
+    paper.switch(limits="off")
+    key = paper.new_key(history=True)
+    paper.fault("html_502", path=BORROW_RECORDS, skip=2)
+
+    with pytest.raises(ReadError):
+        sync(paper, key, account, symbol=busiest(paper, key))
+
+    coverage = Coverage.objects.get()
+    assert (coverage.has_rows, coverage.complete_to, coverage.checked_at) == (True, None, None)
