@@ -109,7 +109,7 @@ def _pair_for(ask: Ask) -> Pair:
 
 def _refuse_borrow(db: Connection, ask: Ask, pair: Pair, *, rules: Rules, now_ms: int) -> None:
     smallest, _ = pair.limits(ask.currency)
-    if not pair.enabled:
+    if not rules.is_enabled(pair):
         raise Refusal(50040)
     if ask.amount < smallest:
         raise Refusal(51005)

@@ -190,7 +190,7 @@ def _pair_row(entry: PairAccount, base: Decimal, quote: Decimal, call: Call) -> 
     return {
         "symbol": pair.symbol,
         "max_leverage": str(pair.max_leverage),
-        "symbol_enabled": pair.enabled,
+        "symbol_enabled": call.books.rules.is_enabled(pair),
         "base": _terms_row(pair, pair.base, base, call),
         "quote": _terms_row(pair, pair.quote, quote, call),
     }
@@ -211,13 +211,14 @@ def _terms_row(pair: Pair, currency: str, borrowable: Decimal, call: Call) -> di
 
 def _account_row(entry: PairAccount, call: Call) -> dict[str, object]:
     pair, position = entry.pair, entry.position
+    is_enabled = call.books.rules.is_enabled(pair)
     price = risk.liquidate_price(position, pair.liquidate_rate)
     return {
         "symbol": pair.symbol,
         "risk_rate": risk.rate_text(position),
         "risk_level": risk.level(position, pair.liquidate_rate),
-        "buy_enabled": pair.enabled,
-        "sell_enabled": pair.enabled,
+        "buy_enabled": is_enabled,
+        "sell_enabled": is_enabled,
         "liquidate_price": None if price is None else _amount(price, call),
         "liquidate_rate": str(pair.liquidate_rate),
         "base": _side_row(entry, entry.base, call),
@@ -232,7 +233,7 @@ def _side_row(entry: PairAccount, side: Side, call: Call) -> dict[str, object]:
     in_btc = floor8(divide(in_usdt, market.value("BTC", call.now_ms)))
     return {
         "currency": side.currency,
-        "borrow_enabled": entry.pair.enabled,
+        "borrow_enabled": call.books.rules.is_enabled(entry.pair),
         "borrowed": _amount(side.borrowed, call),
         "available": _amount(side.available, call),
         "frozen": _amount(ZERO, call),

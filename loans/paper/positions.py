@@ -95,6 +95,6 @@ def borrowable(
     entry: PairAccount, currency: str, lent: Mapping[str, Decimal], rules: Rules
 ) -> Decimal:
     """What the exchange shows as borrowable: nothing on a pair that is switched off."""
-    if not entry.pair.enabled:
+    if not rules.is_enabled(entry.pair):
         return ZERO
     return min(allowance(entry, currency), pool_left(currency, lent, rules))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from loans.paper.catalogue import Pair
 from loans.paper.interest import Loan, accrue
 from loans.paper.market import Market
 from loans.paper.switches import Switches
@@ -14,6 +15,10 @@ class Rules:
 
     market: Market
     switches: Switches
+
+    def is_enabled(self, pair: Pair) -> bool:
+        """Whether a pair lends."""
+        return pair.enabled and self.switches["lending"] == "open"
 
     def accrue(self, loan: Loan, now_ms: int) -> None:
         """Charge the hours of a loan that are booked by now."""

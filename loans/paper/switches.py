@@ -38,6 +38,7 @@ CHOICES: Mapping[str, tuple[object, ...]] = {
     "error_data": ("object", "null"),
     "trace": ("modern", "uuid", "na"),
     "maintenance": (False, True),
+    "lending": ("open", "ended"),  # the wind-down: every pair is disabled; what is owed stays
     "limits": ("on", "off"),
     "limit_window": ("fixed", "sliding"),
 }

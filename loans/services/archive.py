@@ -1,7 +1,7 @@
 """Saving everything: the whole history of every pair of one account, loaded and put into one file.
 
-1. Load: every list of every enabled pair, and of every pair with a history, is read anew and back
-   to its start. What was read stays in the books, so a worker that is killed loses nothing.
+1. Load: every list of every pair that is known, disabled or not, is read anew and back to its
+   start. What was read stays in the books, so a worker that is killed loses nothing.
 2. Write: each part becomes a file of its own; a finished one is not written again.
 3. Pack: the parts, an index and checksums become one ZIP.
 
@@ -10,7 +10,7 @@ out, and the index names what is missing.
 """
 
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from django.db.models import Q, QuerySet
 
 from loans.bitmart.client import Client
 from loans.bitmart.errors import RateLimited, ReadError, Refused
-from loans.models import Account, Coverage, Job, Market
+from loans.models import Account, Coverage, Job
 from loans.services import archive_index, streams
 from loans.services.archive_parts import PARTS, Part, Twin
 from loans.services.exports import safe_name, time_cell
@@ -198,10 +198,8 @@ def _go_on_to_writing(hold: Hold) -> None:
 
 
 def _wanted(account: Account) -> QuerySet[Coverage]:
-    """The lists of all enabled pairs, and of all with a history."""
-    enabled = Market.objects.filter(venue=account.venue, enabled=True).values("symbol")
-    found = Coverage.objects.filter(account=account)
-    return found.filter(Q(has_rows=True) | Q(symbol__in=enabled))
+    """Every list there is: the certificate inside tells of each."""
+    return Coverage.objects.filter(account=account)
 
 
 def _missing(job: Job) -> QuerySet[Coverage]:
@@ -219,9 +217,13 @@ def _missing(job: Job) -> QuerySet[Coverage]:
 
 
 def _next_batch(hold: Hold) -> list[Coverage]:
-    """Both lists of some pairs, those waiting longest first: what failed comes last."""
-    rows = list(_missing(hold.job).order_by("asked_at", "symbol").select_related("account"))
-    rows.sort(key=lambda row: (row.asked_at is not None, row.asked_at or 0))
+    """Both lists of some pairs: what failed comes last, and before it pairs without a record, as
+    the exchange may refuse those that it does not lend on any more.
+    """
+    rows = list(_missing(hold.job).order_by("symbol").select_related("account"))
+    asked_at, never = hold.job.created_at, datetime.min.replace(tzinfo=UTC)
+    tried = {row.pk: row.asked_at or never for row in rows}
+    rows.sort(key=lambda row: (tried[row.pk] >= asked_at, not row.has_rows, tried[row.pk]))
     hold.job.done = hold.job.total - len(rows)
     symbols = list(dict.fromkeys(row.symbol for row in rows))[:PAIRS_AT_A_TIME]
     return [row for row in rows if row.symbol in symbols]

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.core.cache import cache
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from redis.exceptions import RedisError
 
-from loans.models import Account, BorrowRecord, Coverage, Market, RepayRecord
+from loans.models import Account, BorrowRecord, Coverage, RepayRecord
 from loans.services.records import EARLIEST
 from loans.services.streams import is_tried_again_soon
 from loans.services.windows import LONGEST, NOT_SERVED
@@ -141,12 +141,7 @@ def _percent_left(stream: Coverage, steps: int) -> int:
 
 
 def _streams(accounts: Iterable[object]) -> QuerySet[Coverage]:
-    """Those that will be read: what nobody asked for before its pair was closed never is."""
-    listed = Market.objects.filter(
-        venue=OuterRef("account__venue"), symbol=OuterRef("symbol"), enabled=True
-    )
-    streams = Coverage.objects.filter(account__in=list(accounts))
-    return streams.filter(Q(complete_to__isnull=False) | Exists(listed))
+    return Coverage.objects.filter(account__in=list(accounts))
 
 
 def _unserved(accounts: Sequence[object]) -> set[int]:

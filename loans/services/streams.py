@@ -1,7 +1,7 @@
 """Which streams of an account to read now, and reading them one after another.
 
 The exchange lists records by pair only, so a loan on a pair that nobody asks for stays unseen:
-pairs in use are asked every minute, all enabled ones daily, disabled ones with a history weekly.
+pairs in use are asked every minute, all enabled ones daily, all others that are known weekly.
 What is proven is audited, too: read again a part every day, all of it every week.
 """
 
@@ -146,8 +146,11 @@ def busy_symbols(*, account: Account, now: datetime) -> set[str]:
 
 
 def foresee(*, account: Account) -> None:
-    """Note every stream there is to read: what was never asked for counts as unproven."""
-    markets = Market.objects.filter(venue=account.venue, enabled=True)
+    """Note every stream there is to read: what was never asked for counts as unproven.
+
+    Those of disabled pairs, too: loans may be from before.
+    """
+    markets = Market.objects.filter(venue=account.venue)
     known = set(Coverage.objects.filter(account=account).values_list("symbol", "kind"))
     wanted = product(markets.values_list("symbol", flat=True), Kind.values)
     unknown = [
@@ -164,18 +167,19 @@ def due_often(*, account: Account, now: datetime) -> list[Coverage]:
 def due_seldom(*, account: Account, now: datetime) -> list[Coverage]:
     """All other streams whose day or week is over, or whose history is still being loaded.
 
-    An account that is new has no coverage at all, so everything is due at once.
+    An account that is new has no coverage at all, so everything is due at once. Enabled pairs come
+    first: the exchange may refuse the others one by one.
     """
     markets = Market.objects.filter(venue=account.venue)
     enabled = set(markets.filter(enabled=True).values_list("symbol", flat=True))
-    with_history = Coverage.objects.filter(account=account, has_rows=True)
-    others = set(with_history.values_list("symbol", flat=True)) - enabled
-    loading = with_history.filter(WINDOWS_WORK, complete_from__isnull=False, failures=0).exclude(
+    noted = Coverage.objects.filter(account=account)
+    known = {*markets.values_list("symbol", flat=True), *noted.values_list("symbol", flat=True)}
+    loading = noted.filter(WINDOWS_WORK, complete_from__isnull=False, failures=0).exclude(
         gaps__reason=NOT_SERVED
     )
     due = [
         *_due(account, enabled, DAILY, now),
-        *_due(account, others, WEEKLY, now),
+        *_due(account, known - enabled, WEEKLY, now),
         *loading,
     ]
     return _with_few_failed({(row.symbol, row.kind): row for row in due}.values())

@@ -117,8 +117,10 @@ def read(desk: Desk) -> None:
         refresh_figures(client=client, account=account, now=now, symbol="BTC_USDT")
 
 
-def lend_long_ago(paper: Paper, key: PaperKey, instants_ms: list[int]) -> None:
-    """Loans of 20 USDT on BTC_USDT that were repaid at once, at these times."""
+def lend_long_ago(
+    paper: Paper, key: PaperKey, instants_ms: list[int], *, symbol: str = "BTC_USDT"
+) -> None:
+    """Loans of 20 USDT on a pair that were repaid at once, at these times."""
     books = paper.server.exchange.books
     account = books.find_key(key.access_key).account
     with paper.server.exchange.store.writing() as db:
@@ -129,7 +131,7 @@ def lend_long_ago(paper: Paper, key: PaperKey, instants_ms: list[int]) -> None:
                 Loan(
                     id=0,
                     account=account,
-                    symbol="BTC_USDT",
+                    symbol=symbol,
                     currency="USDT",
                     answer_id=f"answer{number}",
                     record_id=f"old{number}",

@@ -51,7 +51,6 @@ def test_weeks_are_counted_until_the_start(account: Account) -> None:
         {},
         {"complete_to": None, "checked_at": None, "asked_at": NOW, "failures": GIVEN_UP},
         {"complete_from": NOW - timedelta(days=9), "trusted": False},  # windows do not work
-        {"symbol": "GONE_USDT", "complete_to": None, "checked_at": None},  # closed before
     ],
 )
 def test_what_cannot_go_on_is_not_said_to_load(account: Account, fields: dict) -> None:
@@ -76,3 +75,13 @@ def test_a_history_that_is_served_no_further_back_is_loaded(account: Account) ->
     make_gap(coverage=Coverage.objects.get(), starts_at=EARLIEST, ends_at=start, reason=NOT_SERVED)
 
     assert loads([account], now=NOW) == []
+
+
+@pytest.mark.django_db
+def test_a_list_of_a_disabled_pair_is_part_of_the_load(account: Account) -> None:
+    make_market(symbol="OFF_USDT", enabled=False)
+    make_coverage(account=account, symbol="OFF_USDT", complete_to=None, checked_at=None)
+
+    [load] = loads([account], now=NOW)
+
+    assert (load.steps_left, load.streams) == (1, 1)

@@ -114,14 +114,29 @@ def test_enabled_pairs_are_due_daily_the_longest_unread_first(account: Account) 
     assert [row.symbol for row in due] == ["C_USDT", "C_USDT", "B_USDT", "B_USDT"]
 
 
-def test_disabled_pairs_are_due_weekly_if_they_have_a_history(account: Account) -> None:
+def test_disabled_pairs_are_due_weekly_with_a_history_or_without(account: Account) -> None:
     for symbol in ("A_USDT", "B_USDT", "C_USDT"):
         read_at(account, symbol, NOW)
     for symbol, days, has_rows in (("X_USDT", 8, True), ("Y_USDT", 6, True), ("Z_USDT", 8, False)):
         make_market(symbol=symbol, enabled=False)
         read_at(account, symbol, NOW - days * DAY, has_rows=has_rows)
 
-    assert symbols(streams.due_seldom(account=account, now=NOW)) == {"X_USDT"}
+    assert symbols(streams.due_seldom(account=account, now=NOW)) == {"X_USDT", "Z_USDT"}
+
+
+def test_a_disabled_pair_that_was_never_read_is_due_after_the_enabled_ones(
+    account: Account,
+) -> None:
+    """It may have been disabled, or listed as such, before or after the key was connected."""
+    streams.foresee(account=account)
+    make_market(symbol="0_USDT", enabled=False)
+    before = certify([account])
+
+    streams.foresee(account=account)
+
+    due = streams.due_seldom(account=account, now=NOW)
+    assert [row.symbol for row in due[-2:]] == ["0_USDT", "0_USDT"]
+    assert (before.streams, certify([account]).streams, len(due)) == (6, 8, 8)
 
 
 def test_a_history_that_is_still_loading_is_due(account: Account) -> None:

@@ -45,9 +45,11 @@ from tests.factories import (
     make_observation,
 )
 from tests.paper_fixture import Paper, PaperKey
+from tests.services.reading import lend_long_ago
 
 pytestmark = pytest.mark.django_db
 MEMO = "canary-memo-71c4"
+LONG_AGO_MS = 1_760_000_000_000  # in October 2025
 
 
 @pytest.fixture(autouse=True)
@@ -126,12 +128,43 @@ def test_everything_of_every_pair_is_inside(desk: Account, paper: Paper) -> None
     }
     assert len(found.csv("repayments")) == len(executed["repayments"]) > 0
     assert len(found.json("observations")) == Observation.objects.count() > 0
-    assert len(found.csv("certificate")) == 2 * Market.objects.filter(enabled=True).count()
+    assert len(found.csv("certificate")) == 2 * Market.objects.count()
     assert len(found.csv("rate_changes")) > 0
     for part in archive_parts.PARTS:
         assert len(found.csv(part.name)) == len(found.json(part.name)), part.name
     assert "<h2>Complete</h2>" in found.text("index.html")
     assert "Complete: all" in found.text("README.txt")
+
+
+def test_of_an_exchange_that_lends_no_more_everything_is_inside(
+    desk: Account, key: PaperKey, paper: Paper
+) -> None:
+    paper.switch(limits="off", lending="ended")
+    tasks.refresh_venue("paper")
+    lend_long_ago(paper, key, [LONG_AGO_MS], symbol="APE_USDT")
+    found = Unpacked(go_on(place(desk), holds=9))
+
+    assert not Market.objects.filter(enabled=True).exists()
+    executed = paper.control("GET", "books")["executed"]
+    assert {row["record_id"] for row in found.json("borrows")} == {
+        row["record_id"] for row in executed["loans"]
+    }
+    words = f"All {2 * Market.objects.count()} lists of this account, two for each pair"
+    assert words in found.text("index.html")
+    assert "Complete: all" in found.text("README.txt")
+
+
+def test_lists_with_records_are_read_before_those_that_may_be_refused(
+    desk: Account, paper: Paper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, asked_before = place(desk), timezone.now() - timedelta(days=1)
+    make_coverage(account=desk, symbol="BTC_USDT", checked_at=asked_before)
+    monkeypatch.setattr(archive, "PAIRS_AT_A_TIME", 1)
+    paper.fault("drop", kind="borrow_record", skip=9, count=1000)
+
+    go_on(job)
+
+    assert Coverage.objects.get(symbol="BTC_USDT", kind="borrow").checked_at > job.created_at
 
 
 def test_no_secret_is_inside(desk: Account, key: PaperKey) -> None:

@@ -27,14 +27,18 @@ from loans.models import (
     RepayRecord,
     Terms,
 )
-from loans.services import market_data
+from loans.services import loading, market_data
+from loans.services.certificates import certify
 from loans.services.limiter import GiveWay
 from loans.services.loading import loads
 from loans.tasks import sync
 from tests.factories import make_account, make_instruction
-from tests.paper_fixture import Paper
+from tests.paper_fixture import Paper, PaperKey
+from tests.services.reading import executed, kept, lend_long_ago
 
 pytestmark = pytest.mark.django_db
+DISABLED = "APE_USDT"
+LONG_AGO_MS = 1_760_000_000_000  # in October 2025
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +63,10 @@ def account(paper: Paper, owner: User) -> Account:
 
 
 def connect(paper: Paper, owner: User, **body: object) -> Account:
-    key = paper.new_key(**body)
+    return connect_with(paper.new_key(**body), owner)
+
+
+def connect_with(key: PaperKey, owner: User) -> Account:
     account = make_account(owner=owner)
     texts = {"access_key": key.access_key, "secret": key.secret, "memo": key.memo}
     account.seal(venues.keyring(), **texts)
@@ -115,7 +122,7 @@ def test_an_account_is_read_whole_and_matches_the_books(account: Account, paper:
     ours = {row["record_id"] for row in executed["loans"]}
     assert set(BorrowRecord.objects.values_list("record_id", flat=True)) == ours
     assert RepayRecord.objects.count() == len(executed["repayments"])
-    assert Coverage.objects.count() == 2 * Market.objects.filter(enabled=True).count()
+    assert Coverage.objects.count() == 2 * Market.objects.count()
     assert not Coverage.objects.filter(complete_to=None).exists()
     assert not Coverage.objects.exclude(complete_from=None).exists()
     assert MarginAccount.objects.filter(account=account).exists()
@@ -130,7 +137,7 @@ def test_the_first_key_of_a_venue_is_read_whole_without_waiting_for_the_clock(
         tasks.refresh_account(str(account.pk))
 
     assert Market.objects.filter(enabled=True).count() > 50
-    assert Coverage.objects.count() == 2 * Market.objects.filter(enabled=True).count()
+    assert Coverage.objects.count() == 2 * Market.objects.count()
     assert not Coverage.objects.filter(complete_to=None).exists()
 
 
@@ -194,6 +201,39 @@ def test_interest_that_cannot_be_read_keeps_no_history_from_being_loaded(
     assert feed("records", account).failures == 1
     assert with_rows.filter(kind="borrow", interest_read_at=waiting).exists()
     assert with_rows.exclude(whole_audited_at=None).exists()
+
+
+def test_repaid_loans_of_a_pair_that_is_disabled_when_the_key_is_added_are_found(
+    paper: Paper, owner: User
+) -> None:
+    key = paper.new_key()
+    account = connect_with(key, owner)
+    lend_long_ago(paper, key, [LONG_AGO_MS], symbol=DISABLED)
+
+    for _ in range(9):
+        tasks.refresh_account(str(account.pk))
+
+    assert not Market.objects.get(symbol=DISABLED).enabled
+    assert kept(account, DISABLED) == executed(paper, key, "loans", DISABLED) != set()
+    assert certify([account], symbols=[DISABLED])[2:4] == (2, 1)
+    assert certify([account]).is_whole
+
+
+def test_where_every_pair_is_disabled_a_history_is_loaded_all_the_same(
+    account: Account, paper: Paper
+) -> None:
+    """At the end of an exchange."""
+    paper.switch(limits="off", lending="ended")
+
+    for _ in range(9):
+        tasks.refresh_account(str(account.pk))
+
+    assert not Market.objects.filter(enabled=True).exists()
+    ours = {row["record_id"] for row in paper.control("GET", "books")["executed"]["loans"]}
+    assert set(BorrowRecord.objects.values_list("record_id", flat=True)) == ours
+    assert certify([account]).is_whole
+    assert not loading.is_awaited([account])
+    assert loading.loads([account], now=timezone.now()) == []
 
 
 @pytest.mark.parametrize(("code", "status"), [(30000, 404), (30012, 403), (30031, 200)])
