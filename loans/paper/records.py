@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from random import Random
 from sqlite3 import Connection, Row
 
+from loans.paper.market import DAY_MS
 from loans.paper.switches import Switches
 
 
@@ -39,6 +40,10 @@ def list_rows(
         if value is not None:
             conditions.append(condition)
             values.append(value)
+    span_days = switches["default_span_days"]
+    if span_days and query.start_ms is None and query.end_ms is None:
+        conditions.append(f"{time_column} >= ?")
+        values.append(now_ms - span_days * DAY_MS)
     direction = "ASC" if switches["record_order"] == "oldest" else "DESC"
     # Table, column and direction are ours; everything a caller sends is bound.
     statement = (

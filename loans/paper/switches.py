@@ -46,6 +46,7 @@ CHOICES: Mapping[str, tuple[object, ...]] = {
 NUMBERS: Mapping[str, tuple[int, int, int]] = {
     "interest_null_seconds": (0, 0, 3599),  # 2024: no interest yet 178 seconds after the borrow
     "served_seconds": (0, 0, 10**9),  # how far back record windows may begin; 0: without end
+    "default_span_days": (0, 0, 3650),  # P3: what a list without bounds goes back; 0: all
     "expiry_seconds": (60, 1, 86_400),
     "ban_after": (10, 1, 10_000),  # refusals for the rate within a minute, before 418
     "ban_seconds": (120, 0, 86_400),

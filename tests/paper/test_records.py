@@ -255,6 +255,14 @@ def test_the_hourly_rate_is_shown_cut_or_rounded(fast: Paper, key: PaperKey) -> 
     }
 
 
+def test_a_list_without_bounds_may_leave_out_what_is_older(fast: Paper, key: PaperKey) -> None:
+    fast.switch(limits="off", default_span_days=2)
+    fast.clock(advance_seconds=3 * 86_400)
+
+    assert records(fast, key, "borrow_record") == []
+    assert amounts(records(fast, key, "borrow_record", start_time=1)) == ["30", "20", "10"]
+
+
 def test_a_repayment_settles_the_first_hour_before_it_is_booked(fast: Paper) -> None:
     fast.switch(interest_null_seconds=240)
     key = fast.new_key()
