@@ -135,6 +135,9 @@ class Coverage(models.Model):
     kind = models.CharField(max_length=8, choices=Kind.choices)
     complete_from = models.DateTimeField(null=True, blank=True, help_text="None: the start.")
     complete_to = models.DateTimeField(null=True, blank=True, help_text="None: nothing yet.")
+    in_windows = models.BooleanField(
+        default=False, help_text="Read back to the start in windows, not by one listing alone."
+    )
     asked_at = models.DateTimeField(
         null=True, blank=True, help_text="When it was last asked for, whatever the answer."
     )

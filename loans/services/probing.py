@@ -14,6 +14,7 @@ from loans.bitmart.errors import ReadError, Refused
 from loans.bitmart.limits import Limiter, Permit
 from loans.bitmart.responses import BorrowRecord
 from loans.models import Account, Instruction, Kind, Probe, State
+from loans.services import hiding
 from loans.services.bounds import Bounds
 
 SECOND = timedelta(seconds=1)
@@ -61,7 +62,7 @@ def probe(
     findings = {
         Name.BOUNDS: _bounds(client, known),
         Name.ORDER: _order(client, known),
-        Name.DEFAULT_RANGE: _default_range(client, known),
+        Name.DEFAULT_RANGE: _seen_hiding(account) or _default_range(client, known),
         Name.RETENTION: _retention(known),
         Name.VISIBILITY: _visibility(account, bounds),
         Name.LIMIT_HEADER: _limit_header(client, log, known),
@@ -162,6 +163,12 @@ def _order(client: Client, known: BorrowRecord) -> Finding:
     return (RED, "Not newest first; nothing here relies on the order.")
 
 
+def _seen_hiding(account: Account) -> Finding | None:
+    """What was seen once holds: another list, or the same one now, may have nothing to hide."""
+    seen = account.probes.filter(name=Name.DEFAULT_RANGE, state=RED)
+    return (RED, hiding.SEEN) if seen.exists() else None
+
+
 @_asking
 def _default_range(client: Client, known: BorrowRecord) -> Finding:
     page = client.borrow_records(known.symbol)
@@ -170,8 +177,8 @@ def _default_range(client: Client, known: BorrowRecord) -> Finding:
     before = client.borrow_records(
         known.symbol, start=known.created_at - timedelta(days=90), end=known.created_at - SECOND
     )
-    if before.rows:
-        return (RED, "Older records exist that a list without bounds does not show.")
+    if before.received:
+        return (RED, hiding.SEEN)
     return (GREEN, "Nothing older was found within 90 days before its oldest record.")
 
 

@@ -153,7 +153,8 @@ class Stream:
         if page is None:
             return
         rows, unproven = page
-        is_whole = rows.is_short and not self._hides_older(rows)
+        is_hiding = rows.is_short and self._hides_older(rows)
+        is_whole = rows.is_short and not is_hiding
         if is_whole and not (unproven and rows.rows and self.windows_work()):
             end = self._new_watermark()
             self._prove(
@@ -162,6 +163,8 @@ class Stream:
             self.coverage.complete_from = None
         elif self.windows_work():
             # There is more than it shows, or windows must tell which second cannot be read.
+            if is_hiding and self.coverage.complete_from is None and not self.coverage.in_windows:
+                self.coverage.complete_from = self.coverage.complete_to
             self.read_new()
 
     def list_all(self) -> tuple[Listing, bool] | None:
@@ -199,6 +202,7 @@ class Stream:
         begin, reading = self.read_served(start, max(self._now, since) + DAY)
         if self.coverage.complete_to is None:
             self.coverage.complete_from = begin
+        self.coverage.has_rows |= bool(reading.rows)
         proven, gaps = since + SECOND, list(reading.gaps)
         if begin > proven:
             gaps.append(Gap(proven, begin, NOT_SERVED))
@@ -217,7 +221,8 @@ class Stream:
         """Windows from the oldest proven instant backwards, until the start or the count is met.
 
         A week at most, to the very beginning: a longer window that the exchange cut without a word
-        would look complete. Only streams with more than a page of records come here, and only once.
+        would look complete. Only streams with more than a page of records come here, or where a
+        listing without bounds is not believed, and only once.
         """
         if not self._windows_work or self.coverage.complete_to is None:
             return
@@ -266,6 +271,8 @@ class Stream:
             begin, reading = end, Reading()
         self.shelf.name_gaps(start=begin, end=end, gaps=reading.gaps)
         self.coverage.complete_from = None if begin == EARLIEST else begin
+        self.coverage.in_windows |= begin == EARLIEST
+        self.coverage.has_rows |= bool(reading.rows)
         if begin > start:
             self._end_loading()
         return len(reading.rows)
@@ -281,19 +288,54 @@ class Stream:
         return any(gap.reason == NOT_SERVED for gap in self.shelf.gaps())
 
     def _hides_older(self, page: Listing) -> bool:
-        """Whether a listing without bounds may leave out what is older than some default span."""
-        if not page.rows or not self._windows_work:
+        """Whether a listing without bounds left out what is older than some default span: it, or
+        one of another list of this exchange.
+        """
+        if not self._windows_work or (page.received and not page.rows):
             return False
-        oldest = min(map(instant_of, page.rows))
+        if self.shelf.is_hiding_seen():
+            return True
         try:
-            older = self._ask(oldest - PROBED, oldest - 2 * SECOND, None).rows
+            older = self._first_older(page)
         except Refused as exc:
             if not is_out_of_range(exc):
                 raise
-            return True  # windows find out where the exchange begins to serve
-        if any(instant_of(row) >= oldest for row in older):
-            self._windows_work = False
-        return bool(older) and self._windows_work
+            # Windows find out where the exchange begins to serve; what was proven before stays so.
+            return self.coverage.complete_to is None or self.coverage.complete_from is not None
+        if older is None or not self._windows_work:
+            return False
+        # Unless it became visible only now.
+        if self._ask(None, None, None).received <= page.received:
+            self.shelf.note_hiding(max(self._now, self._clock()))
+        return True
+
+    def _first_older(self, page: Listing) -> Listing | None:
+        """What bounds show before the oldest row of a listing without; None if that is nothing.
+
+        Of all time in one span, and of 90 days, as the exchange may refuse or cut one so long. If
+        it lists no row at all, and takes the long span, that is enough. Raises: Refused as out of
+        range, if not all time is served.
+        """
+        # To what will be proven, wherever the exchange rounds its bounds to.
+        end = self._new_watermark() + 3 * SECOND
+        oldest = min(map(instant_of, page.rows), default=end)
+        for start in (oldest - PROBED, EARLIEST) if page.rows else (EARLIEST, oldest - PROBED):
+            try:
+                older = self._ask(start, oldest - 2 * SECOND, None)
+            except Refused as exc:
+                if not is_out_of_range(exc) or start != EARLIEST:
+                    raise
+                self._ask(EARLIEST, EARLIEST + PROBED, None)  # or was it the length alone?
+                continue
+            if any(instant_of(row) >= oldest for row in older.rows):
+                self._windows_work = False
+            elif older.rows and not page.rows:
+                self._windows_work = control(older.rows[0], ask=self._ask)
+            if older.received:
+                return older
+            if not page.rows:
+                return None
+        return None
 
     def _prove(self, start: datetime, end: datetime, gaps: Sequence[Gap]) -> None:
         """All from `start` to `end` was read: name the gaps, move the watermark forwards.

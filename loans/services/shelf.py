@@ -11,7 +11,7 @@ from typing import Protocol
 
 from loans.bitmart.responses import RefusedRow as Refusal
 from loans.models import Coverage, Kind
-from loans.services import record_store, refused
+from loans.services import hiding, record_store, refused
 from loans.services.clock import Clock
 from loans.services.coverage import gaps_of, name_gaps
 from loans.services.windows import Gap, Row
@@ -51,6 +51,12 @@ class Shelf(Protocol):
 
     def name_gaps(self, *, start: datetime, end: datetime, gaps: Iterable[Gap]) -> None:
         """Say what is unproven in a span that was read."""
+
+    def is_hiding_seen(self) -> bool:
+        """Whether listings without bounds were seen to leave out what is older."""
+
+    def note_hiding(self, at: datetime) -> None:
+        """One of this stream did."""
 
 
 class DatabaseShelf:
@@ -102,6 +108,14 @@ class DatabaseShelf:
     def name_gaps(self, *, start: datetime, end: datetime, gaps: Iterable[Gap]) -> None:
         """Say what is unproven in a span that was read."""
         name_gaps(self._coverage, start=start, end=end, gaps=gaps)
+
+    def is_hiding_seen(self) -> bool:
+        """Whether listings without bounds were seen to leave out what is older, on any account."""
+        return hiding.is_seen(venue=self._coverage.account.venue)
+
+    def note_hiding(self, at: datetime) -> None:
+        """One of this stream did."""
+        hiding.note(account=self._coverage.account, now=at)
 
 
 def figure_names(kind: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import product
 
 from django.db import transaction
-from django.db.models import Q, prefetch_related_objects
+from django.db.models import F, Q, prefetch_related_objects
 
 from loans.bitmart.client import Client
 from loans.bitmart.errors import Garbled, ReadError, Refused
@@ -30,7 +30,7 @@ from loans.models import (
     RepayRecord,
     State,
 )
-from loans.services import new_rows
+from loans.services import hiding, new_rows
 from loans.services.changed_rows import write_changed
 from loans.services.clock import Clock
 from loans.services.feeds import FeedTrouble
@@ -60,6 +60,7 @@ COVERAGE_FIELDS = (
     "complete_from",
     "complete_to",
     "asked_at",
+    "in_windows",
     "checked_at",
     "failures",
     "has_rows",
@@ -148,7 +149,8 @@ def busy_symbols(*, account: Account, now: datetime) -> set[str]:
 def foresee(*, account: Account) -> None:
     """Note every stream there is to read: what was never asked for counts as unproven.
 
-    Those of disabled pairs, too: loans may be from before.
+    Those of disabled pairs, too: loans may be from before. Where a listing without bounds is not
+    believed any more, what was proven by one alone is not read back to its start.
     """
     markets = Market.objects.filter(venue=account.venue)
     known = set(Coverage.objects.filter(account=account).values_list("symbol", "kind"))
@@ -157,6 +159,10 @@ def foresee(*, account: Account) -> None:
         Coverage(account=account, symbol=s, kind=k) for s, k in wanted if (s, k) not in known
     ]
     Coverage.objects.bulk_create(unknown, ignore_conflicts=True)
+    if hiding.is_seen(venue=account.venue):
+        proven = Coverage.objects.filter(account=account, complete_to__isnull=False)
+        by_listing = proven.filter(WINDOWS_WORK, complete_from=None, in_windows=False)
+        by_listing.update(complete_from=F("complete_to"))
 
 
 def due_often(*, account: Account, now: datetime) -> list[Coverage]:

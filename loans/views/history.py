@@ -27,7 +27,7 @@ def landing(request: HtmxHttpRequest) -> HttpResponse:
         "accounts": accounts,
         "certificate": certificates.certify(accounts),
         "pairs": [row for row in streams if row.is_shown],
-        "quiet": sum(not row.needs_a_look and not row.has_rows for row in streams),
+        "quiet": sum(row.is_quiet for row in streams),
         "unread": sum(row.is_unread for row in streams),
         "loads": history_rows.load_rows(loading.loads(accounts, now=now)),
         "is_awaited": loading.is_awaited(accounts),

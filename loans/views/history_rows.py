@@ -305,6 +305,11 @@ class StreamRow:
         return all(stream.asked_at is None for stream in self.streams.values())
 
     @property
+    def is_quiet(self) -> bool:
+        """Whether both lists were read from start to end without finding a record."""
+        return not self.needs_a_look and not self.has_rows and self.complete_from is None
+
+    @property
     def is_shown(self) -> bool:
         """Whether it has a row of its own."""
         return self.has_rows or (self.needs_a_look and not self.is_unread)

@@ -34,6 +34,8 @@ def prove(scale: Scale) -> dict:
     problems = {name: story for part in told for name, story in part["problems"].items()}
     if figures["gaps named"] == 0 or figures["late records counted"] == 0:
         problems["gaps and late records"] = "none: that says nothing of them"
+    if figures["lists that hid what is older"] == 0:
+        problems["hidden records"] = "no list hid any: that says nothing of them"
     problems |= {
         way: "lost nothing, so this proves nothing" for way, lost in losses.items() if not lost
     }

@@ -51,6 +51,7 @@ class MemoryShelf:
 
     kept: dict[str, KeptRecord] = field(default_factory=dict)
     named: list[Gap] = field(default_factory=list)
+    hides: bool = False
 
     def store(self, rows: Collection[Row], refusals: Iterable[RefusedRow], clock: Clock) -> Stored:
         """Keep what was listed, once each."""
@@ -73,6 +74,14 @@ class MemoryShelf:
     def name_gaps(self, *, start: datetime, end: datetime, gaps: Iterable[Gap]) -> None:
         """By the product's own rule."""
         self.named = renamed(self.named, start=start, end=end, fresh=gaps)
+
+    def is_hiding_seen(self) -> bool:
+        """Whether a listing without bounds was seen to leave out what is older."""
+        return self.hides
+
+    def note_hiding(self, at: datetime) -> None:
+        """It was."""
+        self.hides = True
 
 
 class Play:
@@ -266,6 +275,7 @@ def _figures(play: Play) -> dict[str, int]:
         "gaps named": len(gaps),
         "late records counted": play.coverage.late_records,
         "streams not trusted": not play.coverage.trusted,
+        "lists that hid what is older": play.shelf.hides,
     }
 
 

@@ -1,7 +1,8 @@
 """An exchange with a random history, made of one seed: what the sync may have to read some day.
 
 It lists at most PAGE records, in an order of its own, within bounds that it includes or not, heeds
-to the millisecond or to the second, or reads in the wrong unit. Records come in bursts, become
+to the millisecond or to the second, or reads in the wrong unit; one in five lists without bounds
+only what is not older than some span. Records come in bursts, become
 visible late, and now and then later than they may; some cannot be read; calls fail.
 """
 
@@ -24,6 +25,7 @@ SECOND_MS, DAY_MS = 1000, 86_400_000
 BEGIN_MS = (EARLIEST - EPOCH) // MS + 3 * DAY_MS
 SPREADS_MS = (0, 0, 1, 3, 400, 1000, 2500, 60_000, 3_600_000)
 UNITS = ("ms", "ms", "ms", "down", "up", "inward", "outward", "misread")
+SPANS_MS = (SECOND_MS, 60_000, 3_600_000, 12 * 3_600_000, DAY_MS)
 ONE = Decimal(1)
 
 
@@ -61,10 +63,20 @@ class RandomExchange:
         self.failing = dice.choice((0, 0, 0.02, 0.08))
         self.has_late = dice.random() < 0.15
         self.has_unreadable = dice.random() < 0.15
+        self.span_ms = self._default_span_ms(Random(f"span {seed}"))
         self.calls = 0
         self.now_ms = BEGIN_MS
         self.entries = sorted(self._history(), key=lambda entry: entry.at_ms)
         self._times = [entry.at_ms for entry in self.entries]
+
+    def _default_span_ms(self, dice: Random) -> int | None:
+        """How far a listing without bounds goes back; None: to the start.
+
+        Not where bounds are misread: nothing could tell then, and no such list is trusted.
+        """
+        if self.unit == "misread" or dice.random() > 0.2:
+            return None
+        return dice.choice(SPANS_MS)
 
     def _history(self) -> list[Entry]:
         dice = self._dice
@@ -100,7 +112,7 @@ class RandomExchange:
     @property
     def is_plain(self) -> bool:
         """Whether it does as documented, with more than a page."""
-        odd = self.failing or self.has_late or self.has_unreadable
+        odd = self.failing or self.has_late or self.has_unreadable or self.span_ms
         return self.unit == "ms" and not odd and len(self.entries) > 3 * PAGE
 
     def visible(self) -> list[Entry]:
@@ -131,6 +143,8 @@ class RandomExchange:
         """One page. Raises: ReadError now and then."""
         dice = self._dice
         self.calls += 1
+        if start is None and end is None and self.span_ms is not None:
+            start = EPOCH + (self.now_ms - self.span_ms) * MS
         self.now_ms += dice.randrange(400)
         if self.failing and dice.random() < self.failing:
             raise dice.choice((Unreachable, RateLimited, Garbled))("not now")

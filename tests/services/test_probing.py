@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from loans.bitmart.client import Client
 from loans.bitmart.limits import NoLimiter
 from loans.models import Probe
-from loans.services import probing
+from loans.services import hiding, probing
 from tests.money import Desk
 from tests.paper_fixture import Paper
 
@@ -57,6 +57,16 @@ def test_a_red_probe_takes_the_proof_away_again(desk: Desk) -> None:
 
     assert found["P8"].state == "red"
     assert desk.account.probed_at is None
+
+
+def test_a_list_that_hid_something_once_is_not_believed_when_it_has_nothing_to_hide(
+    desk: Desk,
+) -> None:
+    desk.look(desk.send(desk.place("20")))
+    before = run(desk)["P3"].state
+    hiding.note(account=desk.account, now=desk.now())
+
+    assert (before, run(desk)["P3"].state) == ("green", "red")
 
 
 def test_the_late_request_is_refused_for_its_age(desk: Desk) -> None:

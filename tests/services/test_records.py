@@ -40,13 +40,14 @@ def account(owner: User) -> Account:
     return make_account(owner=owner)
 
 
-def test_a_stream_without_records_is_proven_empty_by_one_call(
+def test_a_stream_without_records_is_proven_empty_by_two_calls(
     paper: Paper, account: Account
 ) -> None:
+    """Without bounds, and with bounds around all time: one of them might be cut."""
     learned = sync(paper, paper.new_key(), account)
 
     coverage = Coverage.objects.get()
-    assert (learned.calls, learned.is_loaded) == (1, True)
+    assert (learned.calls, learned.is_loaded) == (2, True)
     assert (coverage.has_rows, coverage.complete_from) == (False, None)
     age = timezone.now() - coverage.complete_to
     assert VISIBILITY < age < VISIBILITY + timedelta(seconds=10)

@@ -45,6 +45,19 @@ def loading_account(owner: User) -> Account:
     return account
 
 
+def test_a_pair_is_read_to_the_end_only_when_it_is_read_to_the_start(
+    client: Client, desk: Account
+) -> None:
+    for kind in ("borrow", "repay"):
+        factories.make_coverage(account=desk, symbol="BTC_USDT", kind=kind, has_rows=False)
+        factories.make_coverage(account=desk, symbol="ETH_USDT", kind=kind, has_rows=False)
+    Coverage.objects.filter(symbol="ETH_USDT", kind="repay").update(
+        complete_from=NOW - timedelta(days=9)
+    )
+
+    assert "1 more pair read to the end without" in client.get("/history/").text
+
+
 def test_a_first_load_is_shown_with_what_is_done_and_left(client: Client, owner: User) -> None:
     loading_account(owner)
 
