@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='coverage',
             name='failures',
-            field=models.PositiveSmallIntegerField(default=0, help_text='Attempts in a row that failed; it counts no further than is needed.'),
+            field=models.PositiveIntegerField(default=0, help_text='Attempts in a row that failed; it counts no further than is needed.'),
         ),
         migrations.AlterField(
             model_name='coverage',

@@ -144,7 +144,7 @@ class Coverage(models.Model):
     checked_at = models.DateTimeField(
         null=True, blank=True, help_text="When what is new was last read without an error."
     )
-    failures = models.PositiveSmallIntegerField(
+    failures = models.PositiveIntegerField(
         default=0, help_text="Attempts in a row that failed; it counts no further than is needed."
     )
     has_rows = models.BooleanField(default=False)

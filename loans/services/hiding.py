@@ -4,10 +4,16 @@ One that was seen to do so proves no list from its start: nobody can tell how fa
 it is kept as a finding about the exchange, for all its accounts, and is not withdrawn by itself.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from loans.bitmart.errors import Refused
+from loans.bitmart.responses import Listing
 from loans.models import Account, Probe
+from loans.services.served import is_out_of_range
+from loans.services.windows import SECOND, Ask, Row, control, instant_of
 
+# So far before the oldest record of a listing without bounds it is asked whether there is more.
+PROBED = timedelta(days=90)
 SEEN = "Older records exist that a list without bounds does not show."
 
 
@@ -21,3 +27,34 @@ def is_seen(*, venue: str) -> bool:
     """Whether it was ever seen at this exchange, with whichever key."""
     seen = Probe.objects.filter(name=Probe.Name.DEFAULT_RANGE, state=Probe.State.RED)
     return seen.filter(account__venue=venue).exists()
+
+
+def finds_older(
+    page: Listing[Row], *, ask: Ask, begin: datetime, end: datetime
+) -> tuple[bool, bool]:
+    """Whether bounds show more before the oldest row of a listing without, up to `end` if it has
+    none; and whether bounds are heeded, without which nothing is found.
+
+    All time is asked for in one span, and 90 days, as the exchange may refuse or cut one so long.
+    For a list without a row the long one is enough, unless it is refused. Raises: ReadError; among
+    them Refused as out of range, if not all time is served.
+    """
+    oldest = min(map(instant_of, page.rows), default=end + 2 * SECOND)
+    last = oldest - 2 * SECOND
+    for start in (last - PROBED, begin) if page.rows else (begin, last - PROBED):
+        try:
+            older = ask(start, last, None)
+        except Refused as exc:
+            if not is_out_of_range(exc) or start != begin:
+                raise
+            ask(begin, begin + PROBED, None)  # or was it the length alone?
+            continue
+        if any(instant_of(row) >= oldest for row in older.rows):
+            return False, False
+        if older.received:
+            # Where a row was listed without bounds, they were tried on it.
+            works = bool(page.rows) or not older.rows or control(older.rows[0], ask=ask)
+            return works, works
+        if not page.rows:
+            break
+    return False, True

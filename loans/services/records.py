@@ -16,6 +16,7 @@ from loans.bitmart.responses import RefusedRow as Refusal
 from loans.bitmart.rows import excerpt
 from loans.models import Coverage, Kind
 from loans.services.clock import Clock
+from loans.services.hiding import finds_older
 from loans.services.served import is_out_of_range, read_served
 from loans.services.shelf import DatabaseShelf, Shelf
 from loans.services.windows import (
@@ -37,8 +38,6 @@ from loans.services.windows import (
 EARLIEST = datetime(2022, 7, 1, tzinfo=UTC)
 # The bound doubles for each record that came later than it, so often at most.
 MOST_DOUBLINGS = 5
-# So far before the oldest record of a listing without bounds it is asked whether there is more.
-PROBED = timedelta(days=90)
 DAY = timedelta(days=1)
 # Longer than a walk takes, so that its last stream is not behind its first.
 MOST_AHEAD = timedelta(minutes=2)
@@ -153,7 +152,7 @@ class Stream:
         if page is None:
             return
         rows, unproven = page
-        is_hiding = rows.is_short and self._hides_older(rows)
+        is_hiding = rows.is_short and self.hides_older(rows)
         is_whole = rows.is_short and not is_hiding
         if is_whole and not (unproven and rows.rows and self.windows_work()):
             end = self._new_watermark()
@@ -287,7 +286,7 @@ class Stream:
     def _is_served_no_further(self) -> bool:
         return any(gap.reason == NOT_SERVED for gap in self.shelf.gaps())
 
-    def _hides_older(self, page: Listing) -> bool:
+    def hides_older(self, page: Listing) -> bool:
         """Whether a listing without bounds left out what is older than some default span: it, or
         one of another list of this exchange.
         """
@@ -295,47 +294,19 @@ class Stream:
             return False
         if self.shelf.is_hiding_seen():
             return True
+        # To what will be proven, wherever the exchange rounds its bounds to.
+        end = self._new_watermark() + SECOND
         try:
-            older = self._first_older(page)
+            finds, self._windows_work = finds_older(page, ask=self._ask, begin=EARLIEST, end=end)
         except Refused as exc:
             if not is_out_of_range(exc):
                 raise
             # Windows find out where the exchange begins to serve; what was proven before stays so.
             return self.coverage.complete_to is None or self.coverage.complete_from is not None
-        if older is None or not self._windows_work:
-            return False
         # Unless it became visible only now.
-        if self._ask(None, None, None).received <= page.received:
+        if finds and self._ask(None, None, None).received <= page.received:
             self.shelf.note_hiding(max(self._now, self._clock()))
-        return True
-
-    def _first_older(self, page: Listing) -> Listing | None:
-        """What bounds show before the oldest row of a listing without; None if that is nothing.
-
-        Of all time in one span, and of 90 days, as the exchange may refuse or cut one so long. If
-        it lists no row at all, and takes the long span, that is enough. Raises: Refused as out of
-        range, if not all time is served.
-        """
-        # To what will be proven, wherever the exchange rounds its bounds to.
-        end = self._new_watermark() + 3 * SECOND
-        oldest = min(map(instant_of, page.rows), default=end)
-        for start in (oldest - PROBED, EARLIEST) if page.rows else (EARLIEST, oldest - PROBED):
-            try:
-                older = self._ask(start, oldest - 2 * SECOND, None)
-            except Refused as exc:
-                if not is_out_of_range(exc) or start != EARLIEST:
-                    raise
-                self._ask(EARLIEST, EARLIEST + PROBED, None)  # or was it the length alone?
-                continue
-            if any(instant_of(row) >= oldest for row in older.rows):
-                self._windows_work = False
-            elif older.rows and not page.rows:
-                self._windows_work = control(older.rows[0], ask=self._ask)
-            if older.received:
-                return older
-            if not page.rows:
-                return None
-        return None
+        return finds
 
     def _prove(self, start: datetime, end: datetime, gaps: Sequence[Gap]) -> None:
         """All from `start` to `end` was read: name the gaps, move the watermark forwards.

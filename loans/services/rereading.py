@@ -85,8 +85,8 @@ class Audit:
         coverage.audit_differing = coverage.audit_contradictions = 0
 
     def is_done_by_one_listing(self) -> bool:
-        """A whole audit of less than a page takes one call, if that shows all that is kept, and
-        none was seen to hide anything.
+        """A whole audit of less than a page takes one listing, if that shows all that is kept and
+        hides nothing.
 
         The control that comes with it tries anew whether windows are heeded.
         """
@@ -101,7 +101,7 @@ class Audit:
             return True
         if listed is None or not listed[0].is_short or listed[1]:
             return False
-        if self._stream.shelf.is_hiding_seen():
+        if self._stream.hides_older(listed[0]):
             return False
         reading = Reading((), {row.record_id: row for row in listed[0].rows})
         kept = self._stream.shelf.between(self._floor(), coverage.complete_to)

@@ -96,11 +96,14 @@ def test_lists_that_were_proven_by_one_listing_are_not_complete_any_more(account
     assert streams.due_seldom(account=account, now=NOW) == [by_listing]
 
 
-def test_an_audit_does_not_rest_on_a_listing_that_may_hide_something(
-    paper: Paper, account: Account, key: PaperKey
+@pytest.mark.parametrize("is_known", [True, False])
+def test_an_audit_does_not_rest_on_a_listing_that_hides_something(
+    paper: Paper, account: Account, key: PaperKey, is_known: bool
 ) -> None:
     lend_days_ago(paper, key, 3, 200)
     sync(paper, key, account)
+    if not is_known:
+        Probe.objects.all().delete()
     BorrowRecord.objects.get(at__lt=timezone.now() - timedelta(days=99)).delete()
     Coverage.objects.update(whole_audit_due_at=timezone.now())
 
