@@ -173,8 +173,8 @@ def due_often(*, account: Account, now: datetime) -> list[Coverage]:
 def due_seldom(*, account: Account, now: datetime) -> list[Coverage]:
     """All other streams whose day or week is over, or whose history is still being loaded.
 
-    An account that is new has no coverage at all, so everything is due at once. Enabled pairs come
-    first: the exchange may refuse the others one by one.
+    An account that is new has no coverage at all, so everything is due at once. Disabled pairs come
+    last: the exchange may refuse them one by one, and many that fail end a walk.
     """
     markets = Market.objects.filter(venue=account.venue)
     enabled = set(markets.filter(enabled=True).values_list("symbol", flat=True))
@@ -185,8 +185,8 @@ def due_seldom(*, account: Account, now: datetime) -> list[Coverage]:
     )
     due = [
         *_due(account, enabled, DAILY, now),
-        *_due(account, known - enabled, WEEKLY, now),
         *loading,
+        *_due(account, known - enabled, WEEKLY, now),
     ]
     return _with_few_failed({(row.symbol, row.kind): row for row in due}.values())
 
