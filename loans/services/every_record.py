@@ -3,13 +3,15 @@ record once, whatever the sync writes meanwhile.
 
 By time a run begins where the one before it ended, for a record's instant never changes. A figure
 does: the interest of a loan that is out rises, so the next run would lack it or give it again. In
-an order by a figure the ids are therefore read first, by one statement, 8 bytes each. The rows are
-then read by them: in the order of the beginning, with the figures of the moment they are read. No
-transaction stays open between runs, however slowly somebody takes them.
+an order by a figure the ids are therefore read first, by one statement, and kept in a file that has
+no name, 8 bytes each. The rows are then read by them: in the order of the beginning, with the
+figures of the moment they are read. No transaction stays open between runs, however slowly somebody
+takes them.
 """
 
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from tempfile import TemporaryFile
 from typing import Any
 
 from django.db import connection
@@ -44,10 +46,8 @@ def runs(
     id of the instruction last, and `cursor_after` says where one of these stands in time.
     """
     if not order.is_instant:
-        ids = ids_in_order(kind, chosen, order)
-        step = min(size, ROWS_BY_ID)
-        for begin in range(0, len(ids), step):
-            yield make(_by_id(kind, ids[begin : begin + step], select))
+        for ids in _ids_in_order(kind, chosen, order, min(size, ROWS_BY_ID)):
+            yield make(_by_id(kind, ids, select))
         return
     cursor = None
     while rows := record_runs.fetch_raw(kind, chosen, order, size, cursor, select=select):
@@ -58,19 +58,21 @@ def runs(
         cursor = cursor_after(run[-1])
 
 
-def ids_in_order(kind: Kind | str, chosen: HistoryFilter, order: Order) -> "array[int]":
-    """The ids of all rows of a filter in this order, as of one instant. One query."""
+def _ids_in_order(
+    kind: Kind | str, chosen: HistoryFilter, order: Order, size: int
+) -> Iterator[Sequence[int]]:
+    """Runs of the ids of all rows of a filter in this order, as of one instant. One query."""
     where, values = record_runs.condition_of(kind, chosen)
     table = model_of(kind)._meta.db_table
-    ids = array("q")
-    with connection.chunked_cursor() as cursor:
-        cursor.execute(
-            f"SELECT run.id FROM {table} AS run WHERE {where} ORDER BY {order.all_terms}",  # noqa: S608 - our own names
-            values,
-        )
-        while some := cursor.fetchmany(IDS_AT_ONCE):
-            ids.extend(row_id for (row_id,) in some)
-    return ids
+    sql = f"SELECT run.id FROM {table} AS run WHERE {where} ORDER BY {order.all_terms}"  # noqa: S608 - our own names
+    with TemporaryFile() as kept:
+        with connection.chunked_cursor() as cursor:
+            cursor.execute(sql, values)
+            while some := cursor.fetchmany(IDS_AT_ONCE):
+                array("q", (row_id for (row_id,) in some)).tofile(kept)
+        kept.seek(0)
+        while some := array("q", kept.read(size * array("q").itemsize)):
+            yield some
 
 
 def _by_id(kind: Kind | str, ids: Sequence[int], select: Sequence[str]) -> list[Raw]:
