@@ -50,9 +50,9 @@ def frame_of(request: HttpRequest) -> Frame:
     """What the frame of the page tells the person. For a GET, which changes nothing that it counts,
     as of the request's beginning; else as of now.
     """
-    if _seen_by(request).frame is None:
+    if _seen_by(request).framed is None:
         request.seen = _Seen(request.user.pk, framed=True)
-    return request.seen.frame
+    return frame.read(request.seen.framed)
 
 
 class _Seen:
@@ -65,7 +65,7 @@ class _Seen:
         if framed:
             given += frame.values(timezone.now())
         rows = ask(reader.sql, [*given, person])
-        self.frame = frame.read(rows[0][: frame.WIDTH]) if framed else None
+        self.framed = rows[0][: frame.WIDTH] if framed else None
         first = frame.WIDTH if framed else 0
         self.zone_name = rows[0][first] or "UTC"
         self._rows = [row[first + 1 :] for row in rows if row[first + 1] is not None]

@@ -343,7 +343,7 @@ MUTANTS = (
         "        return whole_second(at - self.bound) - SECOND\n",
         "        return whole_second(at) - SECOND\n",
         "What happened just now may not be listed yet.",
-        "test_a_stream_without_records_is_proven_empty_by_one_call",
+        "test_a_stream_without_records_is_proven_empty_by_two_calls",
         "tests/services/test_records.py",
     ),
     service(
