@@ -1,5 +1,7 @@
 """When a list was last asked for, and how often that failed, beside when it was last read."""
 
+from datetime import timedelta
+
 from django.db import migrations, models
 from django.db.models import F
 
@@ -8,6 +10,9 @@ def fill(apps, schema_editor):
     coverages = apps.get_model("loans", "Coverage").objects
     coverages.update(asked_at=F("checked_at"))
     coverages.filter(complete_to=None).update(checked_at=None)  # asked for, and never read
+    # Asked for, and last read long before: what is proven stays less than so far behind.
+    behind = F("checked_at") - timedelta(hours=2)
+    coverages.filter(complete_to__lt=behind).update(checked_at=F("complete_to"))
 
 
 class Migration(migrations.Migration):

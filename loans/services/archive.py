@@ -21,10 +21,10 @@ from loans.bitmart.errors import RateLimited, ReadError, Refused
 from loans.models import Account, Coverage, Job
 from loans.services import archive_index, streams
 from loans.services.archive_parts import PARTS, Part, Twin
+from loans.services.coverage import served_no_further
 from loans.services.exports import safe_name, time_cell
 from loans.services.job_files import Folder, saying_what_is_wrong
 from loans.services.jobs import Hold
-from loans.services.windows import NOT_SERVED
 
 MEDIA_TYPE = "application/zip"
 PAIRS_AT_A_TIME = 10
@@ -208,11 +208,10 @@ def _missing(job: Job) -> QuerySet[Coverage]:
     """
     read = Q(asked_at__gte=job.created_at, failures=0)
     old_is_left = Q(trusted=True, complete_from__isnull=False)
-    served = Coverage.objects.filter(account=job.account, gaps__reason=NOT_SERVED).values("pk")
     failed = job.memory.get("failed", {})
     again = [symbol for symbol, (tries, _) in failed.items() if tries < MOST_TRIES]
     given_up = [symbol for symbol in failed if symbol not in again]
-    missing = ~read | (old_is_left & ~Q(pk__in=served)) | Q(symbol__in=again)
+    missing = ~read | (old_is_left & ~Q(pk__in=served_no_further())) | Q(symbol__in=again)
     return _wanted(job.account).filter(missing).exclude(symbol__in=given_up)
 
 

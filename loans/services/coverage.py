@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from loans.models import Coverage, CoverageGap
-from loans.services.windows import NOT_SERVED, Gap
+from loans.services.windows import EARLIEST, NOT_SERVED, Gap
 
 
 def gaps_of(coverage: Coverage) -> list[Gap]:
@@ -18,8 +19,17 @@ def is_unread(coverage: Coverage) -> bool:
     """Whether a stream is not read to its end yet, or not back to the start of what is served."""
     if coverage.complete_to is None:
         return True
-    is_read_back = coverage.complete_from is None
-    return not (is_read_back or any(gap.reason == NOT_SERVED for gap in coverage.gaps.all()))
+    return not (coverage.complete_from is None or is_served_no_further(gaps_of(coverage)))
+
+
+def is_served_no_further(gaps: Iterable[Gap]) -> bool:
+    """Whether these gaps of a stream say that nothing is served before what was read of it."""
+    return any(gap.reason == NOT_SERVED and gap.starts_at <= EARLIEST for gap in gaps)
+
+
+def served_no_further() -> QuerySet:
+    """The keys of the streams of which that is said."""
+    return CoverageGap.objects.filter(reason=NOT_SERVED, starts_at__lte=EARLIEST).values("coverage")
 
 
 def name_gaps(coverage: Coverage, *, start: datetime, end: datetime, gaps: Iterable[Gap]) -> None:

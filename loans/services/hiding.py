@@ -5,6 +5,7 @@ it is kept as a finding about the exchange, for all its accounts, and is not wit
 """
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from loans.bitmart.errors import Refused
 from loans.bitmart.responses import Listing
@@ -29,18 +30,27 @@ def is_seen(*, venue: str) -> bool:
     return seen.filter(account__venue=venue).exists()
 
 
-def finds_older(
-    page: Listing[Row], *, ask: Ask, begin: datetime, end: datetime
-) -> tuple[bool, bool]:
-    """Whether bounds show more before the oldest row of a listing without, up to `end` if it has
-    none; and whether bounds are heeded, without which nothing is found.
+class Older(NamedTuple):
+    """What bounds show that a listing without them does not: whether there is something, whether a
+    record among it could be read, and whether bounds are heeded, without which it is nothing.
+    """
+
+    is_older: bool = False
+    is_record: bool = False
+    is_heeded: bool = True
+
+
+def find_older(
+    page: Listing[Row], *, symbol: str, ask: Ask, begin: datetime, end: datetime
+) -> Older:
+    """What bounds show before the oldest row of a listing without, and before `end`, up to which it
+    will prove something.
 
     All time is asked for in one span, and 90 days, as the exchange may refuse or cut one so long.
     For a list without a row the long one is enough, unless it is refused. Raises: ReadError; among
     them Refused as out of range, if not all time is served.
     """
-    oldest = min(map(instant_of, page.rows), default=end + 2 * SECOND)
-    last = oldest - 2 * SECOND
+    last = min([end + 2 * SECOND, *map(instant_of, page.rows)]) - 2 * SECOND
     for start in (last - PROBED, begin) if page.rows else (begin, last - PROBED):
         try:
             older = ask(start, last, None)
@@ -49,12 +59,12 @@ def finds_older(
                 raise
             ask(begin, begin + PROBED, None)  # or was it the length alone?
             continue
-        if any(instant_of(row) >= oldest for row in older.rows):
-            return False, False
+        if any(row.symbol != symbol or instant_of(row) > last + SECOND for row in older.rows):
+            return Older(is_heeded=False)
         if older.received:
             # Where a row was listed without bounds, they were tried on it.
-            works = bool(page.rows) or not older.rows or control(older.rows[0], ask=ask)
-            return works, works
+            is_heeded = bool(page.rows) or not older.rows or control(older.rows[0], ask=ask)
+            return Older(is_heeded, is_heeded and bool(older.rows), is_heeded)
         if not page.rows:
             break
-    return False, True
+    return Older()

@@ -14,9 +14,9 @@ from django.db.models import Exists, OuterRef, QuerySet
 from redis.exceptions import RedisError
 
 from loans.models import Account, BorrowRecord, Coverage, RepayRecord
-from loans.services.records import EARLIEST
+from loans.services.coverage import served_no_further
 from loans.services.streams import is_tried_again_soon
-from loans.services.windows import LONGEST, NOT_SERVED
+from loans.services.windows import EARLIEST, LONGEST
 
 logger = logging.getLogger(__name__)
 
@@ -146,7 +146,7 @@ def _streams(accounts: Iterable[object]) -> QuerySet[Coverage]:
 
 def _unserved(accounts: Sequence[object]) -> set[int]:
     """The streams that the exchange serves no further back."""
-    found = Coverage.objects.filter(account__in=accounts).filter(gaps__reason=NOT_SERVED)
+    found = Coverage.objects.filter(account__in=accounts, pk__in=served_no_further())
     return set(found.values_list("pk", flat=True))
 
 

@@ -23,9 +23,14 @@ Since = Mapping[str, datetime]
 
 
 def due(*, account: Account, since: Since, now: datetime) -> list[Coverage]:
-    """The lists of pairs with loans out, unless they were read within the hour."""
+    """The lists of pairs with loans out, unless they were read within the hour, or could not be."""
     lists = Coverage.objects.filter(
-        account=account, kind=Kind.BORROW, symbol__in=since, trusted=True, complete_to__isnull=False
+        account=account,
+        kind=Kind.BORROW,
+        symbol__in=since,
+        trusted=True,
+        complete_to__isnull=False,
+        failures=0,
     )
     waiting = Q(interest_read_at=None) | Q(interest_read_at__lte=now - HOURLY)
     return list(lists.filter(waiting).order_by("interest_read_at", "symbol"))

@@ -4,7 +4,6 @@ The coverage of a stream says which span is proven. It moves only after every pa
 without an error, so whatever breaks in the middle is simply read again. Nothing here moves money.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,10 +15,12 @@ from loans.bitmart.responses import RefusedRow as Refusal
 from loans.bitmart.rows import excerpt
 from loans.models import Coverage, Kind
 from loans.services.clock import Clock
-from loans.services.hiding import finds_older
+from loans.services.coverage import is_served_no_further
+from loans.services.hiding import find_older
 from loans.services.served import is_out_of_range, read_served
 from loans.services.shelf import DatabaseShelf, Shelf
 from loans.services.windows import (
+    EARLIEST,
     LONGEST,
     NOT_SERVED,
     SECOND,
@@ -29,22 +30,19 @@ from loans.services.windows import (
     Reading,
     Row,
     control,
+    fitting,
     instant_of,
+    is_drawn,
     is_in,
     whole_second,
 )
 
-# No isolated loan is older: the exchange opened these endpoints then.
-EARLIEST = datetime(2022, 7, 1, tzinfo=UTC)
 # The bound doubles for each record that came later than it, so often at most.
 MOST_DOUBLINGS = 5
 DAY = timedelta(days=1)
 # Longer than a walk takes, so that its last stream is not behind its first.
 MOST_AHEAD = timedelta(minutes=2)
 MOST_WINDOWS = 60
-# The next window is as long as would have held so many rows: nearly a page, seldom more.
-GOAL = 65
-AUDITED_PERCENT = 1
 RECENT_EVERY, WHOLE_EVERY = timedelta(days=1), timedelta(days=7)
 
 
@@ -87,14 +85,8 @@ def read_stream(
 
     The caller saves the coverage, also after an error. Raises: ReadError.
     """
-    stream = Stream(
-        client=client,
-        coverage=coverage,
-        now=now,
-        visibility=visibility,
-        shelf=shelf,
-        clock=clock,
-    )
+    options = {"shelf": shelf, "clock": clock}
+    stream = Stream(client=client, coverage=coverage, now=now, visibility=visibility, **options)
     try:
         if coverage.complete_to is None or not coverage.has_rows or not coverage.trusted:
             stream.read_whole()
@@ -155,16 +147,27 @@ class Stream:
         is_hiding = rows.is_short and self.hides_older(rows)
         is_whole = rows.is_short and not is_hiding
         if is_whole and not (unproven and rows.rows and self.windows_work()):
-            end = self._new_watermark()
-            self._prove(
-                EARLIEST, end, [Gap(EARLIEST, end + SECOND, UNREADABLE)] if unproven else []
-            )
-            self.coverage.complete_from = None
+            self._prove_listed(unproven)
         elif self.windows_work():
             # There is more than it shows, or windows must tell which second cannot be read.
             if is_hiding and self.coverage.complete_from is None and not self.coverage.in_windows:
                 self.coverage.complete_from = self.coverage.complete_to
             self.read_new()
+
+    def _prove_listed(self, unproven: bool) -> None:
+        """A short listing shows all there is. While windows do not work, nothing tells whether it
+        hides something: what was not served or loaded before stays so.
+        """
+        since, end, gaps = self.coverage.complete_to, self._new_watermark(), self.shelf.gaps()
+        is_open = self.coverage.complete_from or any(gap.reason == NOT_SERVED for gap in gaps)
+        start = EARLIEST
+        if since is not None and not self.windows_work():
+            if self.shelf.is_hiding_seen():
+                return
+            start = since + SECOND if is_open else EARLIEST
+        self._prove(start, end, [Gap(start, end + SECOND, UNREADABLE)] if unproven else [])
+        if start == EARLIEST:
+            self.coverage.complete_from = None
 
     def list_all(self) -> tuple[Listing, bool] | None:
         """A listing without bounds, and whether some of its rows could not be read and kept.
@@ -205,7 +208,7 @@ class Stream:
         proven, gaps = since + SECOND, list(reading.gaps)
         if begin > proven:
             gaps.append(Gap(proven, begin, NOT_SERVED))
-            self._end_loading()
+            self.end_loading()
         self._prove(min(begin, proven), self._new_watermark(), gaps)
 
     def read_served(self, start: datetime, end: datetime) -> tuple[datetime, Reading]:
@@ -234,7 +237,7 @@ class Stream:
 
     def is_loaded(self) -> bool:
         """Whether nothing older is left that the exchange would serve."""
-        return self.coverage.complete_from is None or self._is_served_no_further()
+        return self.coverage.complete_from is None or is_served_no_further(self.shelf.gaps())
 
     def settle(self) -> None:
         """What may be concluded at the end of a run, also of one that broke off."""
@@ -273,40 +276,41 @@ class Stream:
         self.coverage.in_windows |= begin == EARLIEST
         self.coverage.has_rows |= bool(reading.rows)
         if begin > start:
-            self._end_loading()
+            self.end_loading()
         return len(reading.rows)
 
-    def _end_loading(self) -> None:
+    def end_loading(self) -> None:
         """What was not loaded until now is not served."""
         oldest = self.coverage.complete_from
         if oldest is not None:
             gap = Gap(EARLIEST, oldest, NOT_SERVED)
             self.shelf.name_gaps(start=EARLIEST, end=oldest, gaps=[gap])
 
-    def _is_served_no_further(self) -> bool:
-        return any(gap.reason == NOT_SERVED for gap in self.shelf.gaps())
-
     def hides_older(self, page: Listing) -> bool:
         """Whether a listing without bounds left out what is older than some default span: it, or
         one of another list of this exchange.
         """
-        if not self._windows_work or (page.received and not page.rows):
+        if not self._windows_work:
             return False
         if self.shelf.is_hiding_seen():
             return True
+        if page.received and not page.rows:
+            return False
         # To what will be proven, wherever the exchange rounds its bounds to.
         end = self._new_watermark() + SECOND
         try:
-            finds, self._windows_work = finds_older(page, ask=self._ask, begin=EARLIEST, end=end)
+            found = find_older(
+                page, symbol=self.coverage.symbol, ask=self._ask, begin=EARLIEST, end=end
+            )
         except Refused as exc:
             if not is_out_of_range(exc):
                 raise
-            # Windows find out where the exchange begins to serve; what was proven before stays so.
-            return self.coverage.complete_to is None or self.coverage.complete_from is not None
+            return True  # windows find out where the exchange begins to serve
+        self._windows_work = found.is_heeded
         # Unless it became visible only now.
-        if finds and self._ask(None, None, None).received <= page.received:
+        if found.is_record and self._ask(None, None, None).received <= page.received:
             self.shelf.note_hiding(max(self._now, self._clock()))
-        return finds
+        return found.is_older
 
     def _prove(self, start: datetime, end: datetime, gaps: Sequence[Gap]) -> None:
         """All from `start` to `end` was read: name the gaps, move the watermark forwards.
@@ -387,14 +391,5 @@ class Stream:
             coverage.whole_audit_due_at = min(coverage.whole_audit_due_at or self._now, self._now)
 
     def _is_drawn(self, lo: datetime, hi: datetime) -> bool:
-        """One short page in a hundred, the same ones whenever and wherever it is asked."""
         coverage = self.coverage
-        name = f"{coverage.account_id}|{coverage.symbol}|{coverage.kind}|{lo}|{hi}"
-        digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
-        return int.from_bytes(digest) % 100 < AUDITED_PERCENT
-
-
-def fitting(length: timedelta, rows: int) -> timedelta:
-    """How long the next window should be, if the last one was so long and had so many rows."""
-    wanted = min(LONGEST, length * 2, length * GOAL // max(rows, 1))
-    return max(wanted // SECOND * SECOND, SECOND)
+        return is_drawn(f"{coverage.account_id}|{coverage.symbol}|{coverage.kind}|{lo}|{hi}")

@@ -15,17 +15,15 @@ from loans.bitmart.responses import BorrowRecord
 from loans.models import Coverage
 from loans.services.clock import Clock
 from loans.services.records import (
-    EARLIEST,
     RECENT_EVERY,
     WHOLE_EVERY,
     Learned,
     Stream,
-    fitting,
     never,
 )
 from loans.services.served import is_out_of_range
 from loans.services.shelf import Figures, KeptRecord, Shelf
-from loans.services.windows import LONGEST, Reading, Row, is_in
+from loans.services.windows import EARLIEST, LONGEST, Reading, Row, fitting, is_in
 
 RECENT = timedelta(days=35)
 MOST_WINDOWS = 60
@@ -94,14 +92,14 @@ class Audit:
         if not coverage.audit_is_whole or coverage.audit_reached != coverage.complete_to:
             return False
         listed = self._stream.list_all()
+        is_short = listed is not None and listed[0].is_short and not listed[1]
+        is_hiding = is_short and self._stream.hides_older(listed[0])
         if not self._stream.windows_work():
             # Nothing can be compared window by window; the stream says already that it is not so.
             self._coverage.audit_contradictions += 1
             self._end()
             return True
-        if listed is None or not listed[0].is_short or listed[1]:
-            return False
-        if self._stream.hides_older(listed[0]):
+        if is_hiding or not is_short:
             return False
         reading = Reading((), {row.record_id: row for row in listed[0].rows})
         kept = self._stream.shelf.between(self._floor(), coverage.complete_to)
@@ -132,8 +130,12 @@ class Audit:
         except Refused as exc:
             if not is_out_of_range(exc):
                 raise
-            # What is older was read when it was still served.
-            self._coverage.audit_reached = self._floor()
+            # What is older was read by windows when it was still served; or else it never was.
+            floor = self._floor()
+            if self._coverage.complete_from is None and not self._coverage.in_windows:
+                self._coverage.complete_from = end
+                self._stream.end_loading()
+            self._coverage.audit_reached = floor
             return 0
         self._stream.shelf.name_gaps(start=start, end=end, gaps=reading.gaps)
         self._compare(self._stream.shelf.between(start, end), reading)

@@ -33,10 +33,10 @@ from loans.models import (
 from loans.services import hiding, new_rows
 from loans.services.changed_rows import write_changed
 from loans.services.clock import Clock
+from loans.services.coverage import served_no_further
 from loans.services.feeds import FeedTrouble
 from loans.services.positions import loans_out_since
 from loans.services.records import MOST_WINDOWS, Learned, read_stream
-from loans.services.windows import NOT_SERVED
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ logger = logging.getLogger(__name__)
 KEY_CODES = range(30001, 30032)
 MOST_FAILURES = 5
 MINUTE = timedelta(seconds=50)
+HOURLY = timedelta(hours=1)
 DAILY = timedelta(days=1)
 WEEKLY = timedelta(days=7)
 RECENT = timedelta(days=1)
@@ -180,9 +181,12 @@ def due_seldom(*, account: Account, now: datetime) -> list[Coverage]:
     enabled = set(markets.filter(enabled=True).values_list("symbol", flat=True))
     noted = Coverage.objects.filter(account=account)
     known = {*markets.values_list("symbol", flat=True), *noted.values_list("symbol", flat=True)}
-    loading = noted.filter(WINDOWS_WORK, complete_from__isnull=False, failures=0).exclude(
-        gaps__reason=NOT_SERVED
-    )
+    loading = noted.filter(
+        Q(trusted=True) | Q(asked_at__lte=now - HOURLY),
+        WINDOWS_WORK,
+        complete_from__isnull=False,
+        failures=0,
+    ).exclude(pk__in=served_no_further())
     due = [
         *_due(account, enabled, DAILY, now),
         *loading,
@@ -200,15 +204,14 @@ def due_for_audit(*, account: Account, now: datetime) -> list[Coverage]:
     """The streams with records whose audit is due, or under way; those that wait longest first.
 
     Where windows do not work there is nothing to audit by; where the start of the history is not
-    reached yet, that comes first.
+    reached yet, that comes first; and so does what could not be read.
     """
     audited = Coverage.objects.filter(account=account, has_rows=True, complete_to__isnull=False)
     return list(
-        audited.filter(WINDOWS_WORK)
-        .filter(Q(complete_from=None) | Q(gaps__reason=NOT_SERVED))
+        audited.filter(WINDOWS_WORK, failures=0)
+        .filter(Q(complete_from=None) | Q(pk__in=served_no_further()))
         .filter(Q(audit_due_at__lte=now) | Q(whole_audit_due_at__lte=now))
         .order_by("audit_due_at", "symbol", "kind")
-        .distinct()
     )
 
 
@@ -268,7 +271,8 @@ def _forgiving(
         done.lost += 1
         if is_reading:
             _note_attempt(coverage, now, failure=exc)
-        if (exc.code or 0) in KEY_CODES or len(done.failed) > MOST_FAILURES:
+        passing = [one for one in done.failed.values() if one.code not in LASTING_CODES]
+        if (exc.code or 0) in KEY_CODES or len(passing) > MOST_FAILURES:
             raise
         pair, account = coverage.symbol, coverage.account_id
         logger.warning("records of %s on account %s: %s", pair, account, exc.detail)

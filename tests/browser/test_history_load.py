@@ -9,7 +9,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from loans.models import Account, Coverage
-from loans.services.records import EARLIEST
+from loans.services.windows import EARLIEST
 from tests.browser.conftest import OpenPage
 from tests.browser.test_looks import WCAG
 from tests.factories import make_account, make_borrow, make_coverage, make_gap, make_market

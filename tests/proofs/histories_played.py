@@ -11,12 +11,13 @@ from loans.bitmart.responses import BorrowRecord, RefusedRow
 from loans.models import Coverage
 from loans.services.clock import Clock
 from loans.services.coverage import renamed
-from loans.services.records import EARLIEST, read_stream
+from loans.services.records import read_stream
 from loans.services.rereading import reread_stream
 from loans.services.shelf import KeptRecord, Stored
 from loans.services.windows import (
     CONTRADICTED,
     CROWDED,
+    EARLIEST,
     SECOND,
     UNREADABLE,
     Gap,

@@ -14,7 +14,7 @@ from random import Random
 
 from loans.bitmart.errors import Garbled, RateLimited, Unreachable
 from loans.bitmart.responses import BorrowRecord, Heard, Listing, RefusedRow, RepayRecord
-from loans.services.records import EARLIEST
+from loans.services.windows import EARLIEST
 
 PAGE = 5
 SYMBOL = "BTC_USDT"

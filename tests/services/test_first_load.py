@@ -20,7 +20,8 @@ from loans.models import Account, BorrowRecord, Coverage, Kind
 from loans.services.limiter import SharedLimiter
 from loans.services.limiter.database import ProcessStore
 from loans.services.limiter.stores import Demand, Grant
-from loans.services.records import EARLIEST, NOT_SERVED, read_stream
+from loans.services.records import read_stream
+from loans.services.windows import EARLIEST, NOT_SERVED
 from tests.factories import make_account, make_gap
 from tests.paper_fixture import Paper
 from tests.proofs.histories_played import MemoryShelf

@@ -9,8 +9,8 @@ from django.utils import timezone
 from loans.models import Account, BorrowRecord, Coverage, Kind, Probe
 from loans.services import hiding, streams
 from loans.services.certificates import certify
-from loans.services.records import EARLIEST, read_stream
-from loans.services.windows import UNREADABLE, is_in
+from loans.services.records import read_stream
+from loans.services.windows import EARLIEST, UNREADABLE, is_in
 from tests.factories import NOW, make_account, make_coverage, make_market
 from tests.paper_fixture import Paper, PaperKey
 from tests.proofs.histories_played import MemoryShelf
@@ -135,6 +135,6 @@ def test_older_rows_that_cannot_be_read_are_something_all_the_same() -> None:
         shelf=shelf,
     )
 
-    assert shelf.hides
+    assert not shelf.hides  # of the exchange that is said only for a record
     assert UNREADABLE in {gap.reason for gap in shelf.named}
     assert all(is_in(shelf.named, entry.at) for entry in exchange.entries)

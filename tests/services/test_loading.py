@@ -7,8 +7,8 @@ from django.contrib.auth.models import User
 
 from loans.models import Account, Coverage
 from loans.services.loading import Pace, loads
-from loans.services.records import EARLIEST, NOT_SERVED
 from loans.services.streams import GIVEN_UP
+from loans.services.windows import EARLIEST, NOT_SERVED
 from tests.factories import NOW, make_account, make_coverage, make_gap, make_market
 
 MINUTE = timedelta(minutes=1)

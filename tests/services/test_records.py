@@ -15,8 +15,9 @@ from loans.bitmart.readers import read_borrow_record
 from loans.models import Account, BorrowRecord, Coverage, Kind, Observation, RefusedRow, RepayRecord
 from loans.services import retold
 from loans.services.record_store import store
-from loans.services.records import EARLIEST, Learned
+from loans.services.records import Learned
 from loans.services.shelf import DatabaseShelf
+from loans.services.windows import EARLIEST
 from tests import factories
 from tests.factories import NOW, make_account
 from tests.paper_fixture import Paper

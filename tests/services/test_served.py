@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from loans.bitmart.errors import Refused
 from loans.models import Account, Coverage
-from loans.services.records import EARLIEST
-from loans.services.windows import NOT_SERVED, SECOND
+from loans.services.certificates import certify
+from loans.services.windows import EARLIEST, NOT_SERVED, SECOND
 from tests.factories import make_account
 from tests.paper_fixture import Paper, PaperKey
 from tests.services.reading import (
@@ -100,6 +100,7 @@ def test_an_audit_of_records_that_are_not_served_any_more_takes_no_trust(
 
     assert coverage.whole_audited_at is not None
     assert (coverage.trusted, coverage.doubt, coverage.audit_contradictions) == (True, "", 0)
+    assert gaps(coverage) == [(EARLIEST, coverage.complete_from)]  # no window ever showed it
 
 
 def away_for(paper: Paper, key: PaperKey, *, days: int) -> datetime:
@@ -161,3 +162,40 @@ def test_an_exchange_that_serves_nothing_at_all_moves_nothing(
 
     assert Coverage.objects.get().complete_to == before
     assert gaps(Coverage.objects.get()) == []
+
+
+def test_a_listing_proves_no_start_where_old_times_are_not_served(
+    paper: Paper, account: Account, key: PaperKey
+) -> None:
+    lend(paper, key, 50, 200)
+    paper.switch(limits="off", served_seconds=SERVED_DAYS * 86_400, default_span_days=100)
+    sync(paper, key, account)
+    assert not certify([account]).is_whole
+
+    borrow(paper, key, "9")  # by which windows are seen to work
+    sync(paper, key, account, now=timezone.now() + timedelta(seconds=20))
+
+    coverage = Coverage.objects.get()
+    assert coverage.trusted
+    assert gaps(coverage) == [(EARLIEST, coverage.complete_from)]
+    assert not certify([account]).is_whole
+
+
+def test_what_is_not_served_stays_named_while_windows_do_not_work(
+    paper: Paper, account: Account, key: PaperKey
+) -> None:
+    lend(paper, key, 10, 200)
+    paper.switch(limits="off", served_seconds=SERVED_DAYS * 86_400, default_span_days=100)
+    sync(paper, key, account)
+    Coverage.objects.update(trusted=False)
+    paper.switch(query_unit="seconds", served_seconds=0)
+    sync(paper, key, account)
+    coverage = Coverage.objects.get()
+    assert not coverage.trusted
+    assert len(gaps(coverage)) == 1
+
+    paper.switch(query_unit="milliseconds", served_seconds=SERVED_DAYS * 86_400)
+    sync(paper, key, account)
+
+    assert Coverage.objects.get().trusted
+    assert not certify([account]).is_whole

@@ -14,7 +14,7 @@ from loans.services.certificates import certify
 from loans.services.feeds import FeedTrouble
 from loans.services.records import Learned
 from loans.services.rereading import MISSING
-from loans.services.windows import NOT_SERVED
+from loans.services.windows import EARLIEST, NOT_SERVED
 from tests.factories import (
     NOW,
     make_account,
@@ -147,7 +147,7 @@ def test_a_history_that_is_still_loading_is_due(account: Account) -> None:
     Coverage.objects.filter(symbol="B_USDT", kind="borrow").update(**loading)
     make_gap(
         coverage=Coverage.objects.get(symbol="B_USDT", kind="borrow"),
-        starts_at=NOW - 99 * DAY,
+        starts_at=EARLIEST,
         ends_at=NOW - 9 * DAY,
         reason=NOT_SERVED,
     )
@@ -251,6 +251,23 @@ def test_a_failure_that_may_pass_is_tried_again_soon_and_each_time_later(account
         coverage.has_rows = False
         walk(venue, [coverage])
     assert (coverage.failures, coverage.checked_at) == (0, NOW)
+
+
+def test_pairs_that_are_refused_do_not_end_a_walk_by_being_many(account: Account) -> None:
+    symbols_ = [f"P{n}_USDT" for n in range(9)]
+    due = [make_coverage(account=account, symbol=symbol) for symbol in symbols_]
+
+    refuse(*due)
+
+    assert Coverage.objects.filter(failures=streams.GIVEN_UP).count() == len(due)
+
+
+def test_a_list_that_cannot_be_read_keeps_no_audit_waiting(account: Account) -> None:
+    waiting = {"whole_audit_due_at": NOW}
+    make_coverage(account=account, symbol="P_USDT", failures=1, **waiting)
+    audited = make_coverage(account=account, symbol="A_USDT", **waiting)
+
+    assert streams.due_for_audit(account=account, now=NOW) == [audited]
 
 
 def test_lists_that_failed_do_not_end_a_walk_by_being_many(account: Account) -> None:

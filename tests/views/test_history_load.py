@@ -12,7 +12,7 @@ from django.utils.html import strip_tags
 
 from loans.models import Account, Coverage, Kind, Venue
 from loans.services.loading import note_pace
-from loans.services.records import EARLIEST
+from loans.services.windows import EARLIEST
 from tests import factories
 from tests.factories import NOW
 

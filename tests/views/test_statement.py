@@ -14,8 +14,8 @@ from django.utils import timezone
 from django.utils.html import strip_tags
 
 from loans.models import Account, AccountShare, BorrowRecord, Coverage, Kind
-from loans.services.records import EARLIEST, NOT_SERVED
 from loans.services.statement_query import read_wanted
+from loans.services.windows import EARLIEST, NOT_SERVED
 from tests import factories
 from tests.factories import HOUR
 
