@@ -102,6 +102,7 @@ def violations(page: Page) -> list[str]:
 
 
 def scrolls_sideways(page: Page) -> bool:
+    page.wait_for_load_state()  # a document that has only begun has no root yet
     return page.evaluate("document.documentElement.scrollWidth > innerWidth")
 
 

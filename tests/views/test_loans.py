@@ -27,7 +27,7 @@ from loans.models import (
     State,
     Terms,
 )
-from loans.services.windows import NOT_SERVED
+from loans.services.windows import EARLIEST, NOT_SERVED
 from tests import factories
 from tests.factories import HOUR, NOW
 
@@ -312,9 +312,7 @@ def test_a_loan_differs_where_what_is_older_is_not_served_at_all(
     since = NOW - 48 * HOUR
     for kind in Kind:
         coverage = factories.make_coverage(account=desk, kind=kind, complete_from=since)
-        factories.make_gap(
-            coverage=coverage, starts_at=since - 48 * HOUR, ends_at=since, reason=NOT_SERVED
-        )
+        factories.make_gap(coverage=coverage, starts_at=EARLIEST, ends_at=since, reason=NOT_SERVED)
 
     assert "differs by 0.00000007 USDT (more was told)" in page_of(client, loan)
 
