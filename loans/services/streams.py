@@ -181,6 +181,7 @@ def due_seldom(*, account: Account, now: datetime) -> list[Coverage]:
     enabled = set(markets.filter(enabled=True).values_list("symbol", flat=True))
     noted = Coverage.objects.filter(account=account)
     known = {*markets.values_list("symbol", flat=True), *noted.values_list("symbol", flat=True)}
+    # One that is doubted may not get any further: it is tried once an hour.
     loading = noted.filter(
         Q(trusted=True) | Q(asked_at__lte=now - HOURLY),
         WINDOWS_WORK,
