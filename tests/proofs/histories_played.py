@@ -145,6 +145,7 @@ class Play:
 
     def _step(self, step: Callable[..., object], most_windows: int) -> bool:
         watermark = self.coverage.complete_to
+        was_believed = not (self.shelf.hides or self.coverage.in_windows)
         self.runs += 1
         before = set(self.shelf.kept)
         try:
@@ -160,6 +161,8 @@ class Play:
         except ReadError:
             self.broken_off += 1
             is_whole = False
+        if was_believed and self.shelf.hides:
+            self.claimed.clear()  # what a listing alone had claimed is taken back
         self.learned += self.shelf.kept.keys() - before
         self._check(watermark)
         return is_whole
