@@ -18,7 +18,7 @@ from django.db.models import Q, QuerySet
 
 from loans.bitmart.client import Client
 from loans.bitmart.errors import RateLimited, ReadError, Refused
-from loans.models import Account, Coverage, Job
+from loans.models import Coverage, Job
 from loans.services import archive_index, streams
 from loans.services.archive_parts import PARTS, Part, Twin
 from loans.services.coverage import served_no_further
@@ -184,7 +184,7 @@ def _begin(hold: Hold) -> None:
     job.memory.setdefault("phase", LOADING)
     job.memory.setdefault("phase_began_at", _text(hold.clock()))
     job.memory.setdefault("failed", {})
-    job.unit, job.total = "lists", _wanted(job.account).count()
+    job.unit, job.total = "lists", Coverage.objects.filter(account=job.account).count()
     job.done = job.total - _missing(job).count()
 
 
@@ -197,14 +197,9 @@ def _go_on_to_writing(hold: Hold) -> None:
     hold.release(until=now)
 
 
-def _wanted(account: Account) -> QuerySet[Coverage]:
-    """Every list there is: the certificate inside tells of each."""
-    return Coverage.objects.filter(account=account)
-
-
 def _missing(job: Job) -> QuerySet[Coverage]:
-    """Those not read since the archive was asked for, or not back to their start, or to be tried
-    again.
+    """Of every list there is, as the certificate inside tells of each: those not read since the
+    archive was asked for, or not back to their start, or to be tried again.
     """
     read = Q(asked_at__gte=job.created_at, failures=0)
     old_is_left = Q(trusted=True, complete_from__isnull=False)
@@ -212,7 +207,8 @@ def _missing(job: Job) -> QuerySet[Coverage]:
     again = [symbol for symbol, (tries, _) in failed.items() if tries < MOST_TRIES]
     given_up = [symbol for symbol in failed if symbol not in again]
     missing = ~read | (old_is_left & ~Q(pk__in=served_no_further())) | Q(symbol__in=again)
-    return _wanted(job.account).filter(missing).exclude(symbol__in=given_up)
+    lists = Coverage.objects.filter(missing, account=job.account)
+    return lists.exclude(symbol__in=given_up)
 
 
 def _next_batch(hold: Hold) -> list[Coverage]:
@@ -220,9 +216,9 @@ def _next_batch(hold: Hold) -> list[Coverage]:
     the exchange may refuse those that it does not lend on any more.
     """
     rows = list(_missing(hold.job).order_by("symbol").select_related("account"))
-    asked_at, never = hold.job.created_at, datetime.min.replace(tzinfo=UTC)
+    begin, never = hold.job.created_at, datetime.min.replace(tzinfo=UTC)
     tried = {row.pk: row.asked_at or never for row in rows}
-    rows.sort(key=lambda row: (tried[row.pk] >= asked_at, not row.has_rows, tried[row.pk]))
+    rows.sort(key=lambda row: (tried[row.pk] >= begin, not row.has_rows, tried[row.pk]))
     hold.job.done = hold.job.total - len(rows)
     symbols = list(dict.fromkeys(row.symbol for row in rows))[:PAIRS_AT_A_TIME]
     return [row for row in rows if row.symbol in symbols]

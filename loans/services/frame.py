@@ -17,7 +17,8 @@ from loans.services.sql import to_database
 # Told first that it is open, both engines find the few in the index of these, among however many.
 _OPEN, _WAITING = (tuple(map(str, states)) for states in (OPEN, (State.UNKNOWN, State.NEEDS_HUMAN)))
 _UNSETTLED = f"state IN {_OPEN} AND state IN {_WAITING}"
-_KEPT = "account_id IN (SELECT id FROM seen WHERE status <> %s)"
+_KEPT = f"account_id IN (SELECT id FROM seen WHERE status <> '{Account.Status.REMOVED}')"  # noqa: S608 - our own names
+_IS_RED = f"state = '{KeyLight.State.RED}'"
 _USED = "account_id IN (SELECT id FROM loans_account WHERE NOT disabled)"
 _ALIVE = " OR ".join(["name = %s AND at >= %s"] * len(SILENT_AFTER))
 # Of the accounts in `seen`: instructions, pairs at risk and red lights; then the parts that live,
@@ -26,8 +27,8 @@ COLUMNS = (
     "(SELECT COUNT(*) FROM loans_instruction "  # noqa: S608 - our own names
     f"WHERE {_UNSETTLED} AND account_id IN (SELECT id FROM seen)), "
     "(SELECT COUNT(*) FROM loans_marginaccount "
-    f"WHERE risk_level = %s AND risk_rate < %s AND {_KEPT}), "
-    f"(SELECT COUNT(*) FROM loans_keylight WHERE state = %s AND {_USED} AND {_KEPT}), "
+    f"WHERE risk_level = '{HIGH_RISK}' AND risk_rate < %s AND {_KEPT}), "
+    f"(SELECT COUNT(*) FROM loans_keylight WHERE {_IS_RED} AND {_USED} AND {_KEPT}), "
     f"(SELECT COUNT(*) FROM loans_heartbeat WHERE {_ALIVE}), "
     "site.stopped, site.stopped_reason, site.wind_down_notice"
 )
@@ -50,13 +51,10 @@ class Frame:
 
 def values(now: datetime) -> list[Any]:
     """The parameters of the columns."""
-    at, removed = to_database(Heartbeat, "at"), str(Account.Status.REMOVED)
+    at = to_database(Heartbeat, "at")
     no_debt = to_database(MarginAccount, "risk_rate")(Decimal(NO_DEBT_RISK_RATE))
-    return [
-        *(HIGH_RISK, no_debt, removed),
-        *(str(KeyLight.State.RED), removed),
-        *(value for name, limit in SILENT_AFTER.items() for value in (name, at(now - limit))),
-    ]
+    since = (value for name, limit in SILENT_AFTER.items() for value in (name, at(now - limit)))
+    return [no_debt, *since]
 
 
 def read(columns: Sequence[Any]) -> Frame:

@@ -5,12 +5,12 @@ is guessed: a rate is told only while a load is going on and was measured over s
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.core.cache import cache
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef
 from redis.exceptions import RedisError
 
 from loans.models import Account, BorrowRecord, Coverage, RepayRecord
@@ -69,7 +69,7 @@ def loads(accounts: Sequence[Account], *, now: datetime) -> list[Progress]:
     active = Account.objects.connected().kept().filter(pk__in=[a.pk for a in accounts])
     by_pk = {account.pk: account for account in accounts}
     streams: dict[object, list[Coverage]] = {pk: [] for pk in active.values_list("pk", flat=True)}
-    for stream in _streams(streams):
+    for stream in Coverage.objects.filter(account__in=streams):
         streams[stream.account_id].append(stream)
     ended = _unserved(list(streams))
     told = (_progress(by_pk[pk], found, ended, now) for pk, found in streams.items())
@@ -89,7 +89,7 @@ def is_awaited(accounts: Sequence[Account]) -> bool:
 
 def note_pace(*, account: Account, now: datetime) -> None:
     """After some loading: how much is left, for those who want to know how fast it goes."""
-    streams = list(_streams([account.pk]))
+    streams = list(Coverage.objects.filter(account=account))
     ended = _unserved([account.pk])
     left = sum(_steps_left(stream, ended) for stream in streams)
     try:
@@ -138,10 +138,6 @@ def _percent_left(stream: Coverage, steps: int) -> int:
     if not steps or stream.complete_from is None:
         return 100 if steps else 0
     return 100 * (stream.complete_from - EARLIEST) // (stream.complete_to - EARLIEST)
-
-
-def _streams(accounts: Iterable[object]) -> QuerySet[Coverage]:
-    return Coverage.objects.filter(account__in=list(accounts))
 
 
 def _unserved(accounts: Sequence[object]) -> set[int]:

@@ -62,7 +62,7 @@ def probe(
     findings = {
         Name.BOUNDS: _bounds(client, known),
         Name.ORDER: _order(client, known),
-        Name.DEFAULT_RANGE: _seen_hiding(account) or _default_range(client, known),
+        Name.DEFAULT_RANGE: _seen_hiding(account.venue) or _default_range(client, known),
         Name.RETENTION: _retention(known),
         Name.VISIBILITY: _visibility(account, bounds),
         Name.LIMIT_HEADER: _limit_header(client, log, known),
@@ -163,10 +163,9 @@ def _order(client: Client, known: BorrowRecord) -> Finding:
     return (RED, "Not newest first; nothing here relies on the order.")
 
 
-def _seen_hiding(account: Account) -> Finding | None:
+def _seen_hiding(venue: str) -> Finding | None:
     """What was seen once holds: another list, or the same one now, may have nothing to hide."""
-    seen = account.probes.filter(name=Name.DEFAULT_RANGE, state=RED)
-    return (RED, hiding.SEEN) if seen.exists() else None
+    return (RED, hiding.SEEN) if hiding.is_seen(venue=venue) else None
 
 
 @_asking
@@ -175,7 +174,7 @@ def _default_range(client: Client, known: BorrowRecord) -> Finding:
     if not page.is_short:
         return (NOT_KNOWN, "The pair has more records than one page holds.")
     before = client.borrow_records(
-        known.symbol, start=known.created_at - timedelta(days=90), end=known.created_at - SECOND
+        known.symbol, start=known.created_at - hiding.PROBED, end=known.created_at - SECOND
     )
     if before.received:
         return (RED, hiding.SEEN)

@@ -148,6 +148,11 @@ def lend_long_ago(
             )
 
 
+def lend_days_ago(paper: Paper, key: PaperKey, *days: int) -> None:
+    """The same by days."""
+    lend_long_ago(paper, key, [paper.clock() - day * 86_400_000 for day in days])
+
+
 def borrow(paper: Paper, key: PaperKey, amount: str = "20") -> None:
     """One loan now."""
     order = sign_order(

@@ -15,7 +15,7 @@ from tests.factories import NOW, make_account, make_coverage, make_market
 from tests.paper_fixture import Paper, PaperKey
 from tests.proofs.histories_played import MemoryShelf
 from tests.proofs.random_exchange import DAY_MS, EPOCH, MS, RandomExchange
-from tests.services.reading import VISIBILITY, executed, kept, lend_long_ago, reread, sync
+from tests.services.reading import VISIBILITY, executed, kept, lend_days_ago, reread, sync
 
 pytestmark = pytest.mark.django_db
 
@@ -29,10 +29,6 @@ def account(owner: User) -> Account:
 def key(paper: Paper) -> PaperKey:
     paper.switch(limits="off", default_span_days=30)
     return paper.new_key()
-
-
-def lend_days_ago(paper: Paper, key: PaperKey, *days: int) -> None:
-    lend_long_ago(paper, key, [paper.clock() - DAY_MS * day for day in days])
 
 
 def is_hiding_known() -> bool:

@@ -18,7 +18,7 @@ from tests.services.reading import (
     busiest,
     executed,
     kept,
-    lend_long_ago,
+    lend_days_ago,
     reread,
     sync,
 )
@@ -44,10 +44,6 @@ def serve_less(paper: Paper) -> None:
     paper.switch(limits="off", served_seconds=SERVED_DAYS * 86_400)
 
 
-def lend(paper: Paper, key: PaperKey, *days_ago: int) -> None:
-    lend_long_ago(paper, key, [paper.clock() - days * 86_400_000 for days in days_ago])
-
-
 def gaps(coverage: Coverage) -> list[tuple[datetime, datetime]]:
     """Where nothing is served, the oldest first."""
     return [(g.starts_at, g.ends_at) for g in coverage.gaps.filter(reason=NOT_SERVED)]
@@ -61,7 +57,7 @@ def is_about(at: datetime, wanted: datetime) -> bool:
 def test_a_short_list_whose_past_is_not_served_is_proven_back_to_where_it_is(
     paper: Paper, account: Account, key: PaperKey, days_ago: tuple[int, ...]
 ) -> None:
-    lend(paper, key, *days_ago)
+    lend_days_ago(paper, key, *days_ago)
     serve_less(paper)
 
     learned = sync(paper, key, account)
@@ -78,7 +74,7 @@ def test_a_short_list_whose_past_is_not_served_is_proven_back_to_where_it_is(
 def test_a_list_of_nothing_that_is_served_moves_on_but_its_windows_are_not_believed(
     paper: Paper, account: Account, key: PaperKey
 ) -> None:
-    lend(paper, key, 50)
+    lend_days_ago(paper, key, 50)
     serve_less(paper)
 
     sync(paper, key, account)
@@ -91,7 +87,7 @@ def test_a_list_of_nothing_that_is_served_moves_on_but_its_windows_are_not_belie
 def test_an_audit_of_records_that_are_not_served_any_more_takes_no_trust(
     paper: Paper, account: Account, key: PaperKey
 ) -> None:
-    lend(paper, key, 50)
+    lend_days_ago(paper, key, 50)
     sync(paper, key, account)
     serve_less(paper)
     Coverage.objects.update(whole_audit_due_at=timezone.now())
@@ -167,7 +163,7 @@ def test_an_exchange_that_serves_nothing_at_all_moves_nothing(
 def test_a_listing_proves_no_start_where_old_times_are_not_served(
     paper: Paper, account: Account, key: PaperKey
 ) -> None:
-    lend(paper, key, 50, 200)
+    lend_days_ago(paper, key, 50, 200)
     paper.switch(limits="off", served_seconds=SERVED_DAYS * 86_400, default_span_days=100)
     sync(paper, key, account)
     assert not certify([account]).is_whole
@@ -184,7 +180,7 @@ def test_a_listing_proves_no_start_where_old_times_are_not_served(
 def test_what_is_not_served_stays_named_while_windows_do_not_work(
     paper: Paper, account: Account, key: PaperKey
 ) -> None:
-    lend(paper, key, 10, 200)
+    lend_days_ago(paper, key, 10, 200)
     paper.switch(limits="off", served_seconds=SERVED_DAYS * 86_400, default_span_days=100)
     sync(paper, key, account)
     Coverage.objects.update(trusted=False)
